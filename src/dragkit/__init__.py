@@ -1,0 +1,56 @@
+"""Drag-style editing of pictures with diffusion models: say where something should go, and it goes there.
+
+Names load on first use, so `import dragkit` is quick and loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Drag": "edits",
+    "Face": "edits",
+    "Move": "edits",
+    "Paste": "edits",
+    "Remove": "edits",
+    "Replace": "edits",
+    "Request": "edits",
+    "Editor": "editor",
+    "Result": "editor",
+    "Source": "source",
+    "DragonDiffusion": "methods",
+}
+
+__all__ = [
+    "Drag",
+    "DragonDiffusion",
+    "Editor",
+    "Face",
+    "Move",
+    "Paste",
+    "Remove",
+    "Replace",
+    "Request",
+    "Result",
+    "Source",
+    "__version__",
+]
+
+if TYPE_CHECKING:
+    from dragkit.editor import Editor, Result
+    from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Request
+    from dragkit.methods import DragonDiffusion
+    from dragkit.source import Source
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dragkit' has no attribute {name!r}")
+    return getattr(import_module(f"dragkit.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,224 @@
+"""From a checked request to result files: everything that can be refused is refused before a model is loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import Progress
+
+from dragkit import pictures
+from dragkit.cli import records
+from dragkit.cli.options import Json, Load, Save, Way, say
+from dragkit.edits import Request, check, explain
+
+if TYPE_CHECKING:
+    from dragkit.editor import Editor
+    from dragkit.source import Source
+
+SAME = 1.0  # mean difference in grey levels below which a re-created picture is the given one (another machine rounds)
+
+Tick = Callable[[int, int], None]  # steps done, steps in all
+
+
+def edit(request: Request, load: Load, save: Save, way: Way, default: str, recorded: str | None = None) -> None:
+    """Do a request and write its results; `default` names the output if none is given, `recorded` the weights hash."""
+    if request.image is None:
+        raise ValueError('the request names no picture; add "image": {"path": "IN.png"}')
+    picture = request.image.array()
+    check(request, (picture.shape[1], picture.shape[0]))
+    request = request.model_copy(update={"model": load.model or request.model})
+    outputs = ready_outputs(save, default, request.count, previews=way.preview_every is not None)
+    method = chosen_method(request)
+    if way.embed_source:
+        records.edit_record(request, {}, "", embed=True)  # refuses what is too large, before the work
+    editor = loaded(request.model, load)
+    if recorded not in (None, editor.weights_hash):
+        say("the weights are not those of the record: the result will differ")
+    source = _regenerated(editor, request, way) or _inverted(editor, request, picture)
+    result = None
+    for index, output in enumerate(outputs):
+        one = request.model_copy(update={"seed": request.seed + index, "count": 1})
+        if result is None or result.random:
+            with progress(f"editing {index + 1}/{len(outputs)}" if len(outputs) > 1 else "editing") as tick:
+                result = editor(
+                    source,
+                    one.edits,
+                    prompt=one.prompt,
+                    reference_prompt=one.reference_prompt,
+                    negative_prompt=one.negative_prompt,
+                    method=method,
+                    steps=one.steps,
+                    guidance=one.guidance,
+                    seed=one.seed,
+                    preserve=one.preserve,
+                    callback=_watcher(editor, source, output, way.preview_every, save.force, tick),
+                )
+            for note in result.notes:
+                say(note)
+            if len(outputs) > 1 and not result.random:
+                say(f"nothing in this setting is random: all {len(outputs)} results are the same picture")
+        settings = json.loads(json.dumps(dataclasses.asdict(method)))
+        text = records.edit_record(one, settings, editor.weights_hash, way.embed_source)
+        write(output, np.asarray(result.image), text, save.force)
+
+
+def generate(wish: Json, count: int, load: Load, save: Save) -> None:
+    """Draw pictures of a prompt; `wish` has prompt, negative_prompt, seed, size, steps, guidance and model."""
+    outputs = ready_outputs(save, "generated", count)
+    editor = loaded(wish["model"], load)
+    for index, output in enumerate(outputs):
+        one = {**wish, "seed": wish["seed"] + index}
+        source = _drawn(editor, one)
+        one |= {"steps": source.schedule.levels, "guidance": source.guidance, "size": list(source.size)}
+        write(output, source.picture, records.generate_record(one, editor.weights_hash, source.picture), save.force)
+
+
+def chosen_method(request: Request) -> Any:
+    """The method of a request, with the defaults for its model and the settings asked for."""
+    from dragkit.methods import METHODS, for_model
+
+    if request.method not in METHODS:
+        raise ValueError(f"there is no method {request.method}; give one of {', '.join(METHODS)}")
+    method = for_model(request.method, request.model)
+    types = get_type_hints(type(method))
+    changes = {}
+    for name, value in request.settings.items():
+        if name not in types:
+            raise ValueError(f"{request.method} has no setting {name}; `dragkit methods` lists those it has")
+        try:
+            changes[name] = TypeAdapter(types[name]).validate_python(value)
+        except ValidationError as error:
+            raise ValueError(f"the setting {name}: {explain(error)}") from None
+    return dataclasses.replace(method, **changes)
+
+
+def parse_settings(texts: list[str]) -> Json:
+    """The settings of `--set name=value`: values as JSON, "0.2,0.6" as a list, anything else as text."""
+    settings: Json = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f'got --set "{text}", want name=value; `dragkit methods` lists the names')
+        settings[name.strip()] = _value(value.strip())
+    return settings
+
+
+def _value(text: str) -> Any:
+    for candidate in (text, text.lower(), f"[{text}]" if "," in text else text):
+        with contextlib.suppress(ValueError):
+            return json.loads(candidate)
+    return text
+
+
+def ready_outputs(save: Save, default: str, count: int, previews: bool = False) -> list[Path]:
+    """The files to write, each checked: the one asked for or a free DEFAULT.png here; numbered if there are several."""
+    output = save.output or _free(default, count, save.force)
+    outputs = _numbered(output, count)
+    for path in outputs:
+        pictures.check_writable(path, save.force)
+        if previews and not save.force and (old := next(path.parent.glob(f"{path.stem}.step-*{path.suffix}"), None)):
+            raise ValueError(f"{old} exists already; give another output with -o or overwrite it with --force")
+        if path.suffix.lower() != ".png":
+            say(f"{path.name} cannot carry the record of the edit; choose .png to be able to repeat it")
+    return outputs
+
+
+def _free(default: str, count: int, force: bool) -> Path:
+    number, path = 1, Path(f"{default}.png")
+    while not force and any(p.exists() for p in _numbered(path, count)):
+        number += 1
+        path = Path(f"{default}-{number}.png")
+    return path
+
+
+def _numbered(path: Path, count: int) -> list[Path]:
+    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(1, count + 1)]
+
+
+def loaded(model: str, load: Load) -> Editor:
+    """The editor of a model; this is where torch is imported."""
+    from dragkit.editor import Editor
+
+    return Editor.from_pretrained(model, device=load.device, dtype=load.dtype, prediction=load.prediction)
+
+
+def write(path: Path, picture: pictures.Pixels, text: str | None, force: bool) -> None:
+    """Write one result and print its name on stdout."""
+    pictures.write(path, picture, text, force)
+    print(path)
+
+
+def _drawn(editor: Editor, wish: Json) -> Source:
+    size = wish["size"] and (int(wish["size"][0]), int(wish["size"][1]))
+    with progress("drawing") as tick:
+        return editor.generate(
+            wish["prompt"],
+            size=size,
+            seed=wish["seed"],
+            steps=wish["steps"],
+            guidance=wish["guidance"],
+            negative_prompt=wish["negative_prompt"],
+            progress=tick,
+        )
+
+
+def _regenerated(editor: Editor, request: Request, way: Way) -> Source | None:
+    """The trajectory of a picture that `generate` made with these very weights and steps, or None."""
+    made = None if way.invert else records.generated_by(request)
+    if made is None or request.image is None:
+        return None
+    if made["weights"] != editor.weights_hash or request.steps not in (None, made["steps"]):
+        say("the picture was generated with other weights or steps: inverting it")
+        return None
+    source = _drawn(editor, made)
+    difference = np.abs(source.picture.astype(np.int16) - request.image.array()).mean()
+    if difference > SAME:
+        say("the picture's record does not give the same picture here: inverting it")
+        return None
+    if request.prompt not in ("", made["prompt"]):
+        say(f'the prompt is that of the generated picture, "{made["prompt"]}"; --invert uses yours')
+    say("this picture was generated here: its own trajectory is used instead of an inversion (--invert forces one)")
+    return source
+
+
+def _inverted(editor: Editor, request: Request, picture: pictures.Pixels) -> Source:
+    with progress("inverting") as tick:
+        return editor.invert(
+            picture,
+            prompt=request.prompt,
+            steps=request.steps,
+            negative_prompt=request.negative_prompt,
+            progress=tick,
+        )
+
+
+def _watcher(
+    editor: Editor, source: Source, output: Path, every: int | None, force: bool, tick: Tick
+) -> Callable[[Any], None]:
+    """Called after each step: moves the bar and writes the previews."""
+
+    def watch(step: Any) -> None:
+        done = step.levels - step.level
+        tick(done, step.levels)
+        if every and done and done % every == 0:
+            path = output.with_stem(f"{output.stem}.step-{done:03d}")
+            pictures.write(path, editor.preview(step, source), force=force)
+
+    return watch
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Tick]:
+    """A progress bar on stderr while a person watches, nothing else: gives the function to move it."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,284 @@
+"""The face of the library: picture and edits in, picture out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from dragkit import edits as asked
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
+from dragkit.geometry import Mask, Size, dilate, feather, fit, path_band, placement, resize, warp_mask, warp_picture
+from dragkit.methods import Job, Method, Step, for_model
+from dragkit.model import StableDiffusion
+from dragkit.plans import BAND
+from dragkit.source import Progress, Source, generate, invert, to_picture
+
+STEPS = 50  # DDIM steps of every method's paper
+GROW = 0.04  # margin of the edited region, as a share of the shorter side: half a latent cell at 512 px, and shadows
+FEATHER = 0.04  # width of the blend outside it, likewise
+
+Pixels = NDArray[np.uint8]
+Picture = Pixels | Image.Image
+
+
+@dataclass(frozen=True)
+class Result:
+    """An edited picture, as large as the given one, and how it came about. seconds: preparing (inversions), editing."""
+
+    image: Image.Image
+    seconds: dict[str, float]
+    random: bool
+    settings: dict[str, Any]
+    steps: int
+    notes: tuple[str, ...] = field(default=())
+
+
+class Editor:
+    """Edits pictures with one model.
+
+    >>> editor = Editor.from_pretrained("toy")
+    >>> editor(picture, Move(mask=mask, offset=(40, 0)), prompt="a red mug on a wooden table").image.save("moved.png")
+    """
+
+    def __init__(self, model: StableDiffusion) -> None:
+        self.model = model
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str = "toy", *, device: str | None = None, dtype: str | None = None, prediction: str | None = None
+    ) -> Self:
+        """Load "toy" or any Stable Diffusion 1.x / 2.x folder, hub id or .safetensors file."""
+        return cls(StableDiffusion.load(model, device=device, dtype=dtype, prediction=prediction))  # type: ignore[arg-type]
+
+    @property
+    def weights_hash(self) -> str:
+        return self.model.weights_hash
+
+    def canvas(self, size: Size) -> Size:
+        """The (width, height) at which a picture of `size` is edited."""
+        return fit(size, self.model.area, self.model.multiple)
+
+    def invert(
+        self,
+        picture: Picture,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        steps: int | None = None,
+        refine: int = 0,
+        exact: bool = False,
+        progress: Progress | None = None,
+    ) -> Source:
+        """Invert a picture once, to edit it many times."""
+        pixels = _pixels(picture)
+        canvas = self.canvas((pixels.shape[1], pixels.shape[0]))
+        return self._invert(pixels, canvas, prompt, negative_prompt, steps, refine=refine, exact=exact, progress=progress)
+
+    def _invert(
+        self, pixels: Pixels, canvas: Size, prompt: str, negative_prompt: str, steps: int | None, **how: Any
+    ) -> Source:
+        self.model.check_memory(canvas, batch=2, grad=True)
+        text = self.model.embed([negative_prompt, prompt])
+        return invert(self.model, pixels, canvas, self.model.schedule(steps or STEPS), text, **how)
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        size: Size | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str = "",
+        progress: Progress | None = None,
+    ) -> Source:
+        """A picture from a prompt, as a Source whose trajectory needs no inversion. size: (width, height)."""
+        canvas = self.canvas(size) if size else self.canvas(_square(self.model.area))
+        self.model.check_memory(canvas, batch=2, grad=True)
+        text = self.model.embed([negative_prompt, prompt])
+        generator = torch.Generator().manual_seed(seed)
+        weight = GENERATE_GUIDANCE if guidance is None else guidance
+        schedule = self.model.schedule(steps or STEPS)
+        source = generate(self.model, canvas, schedule, text, weight, generator, progress=progress)
+        return dataclasses.replace(source, picture=resize(source.picture, size)) if size else source
+
+    def iterate(
+        self,
+        picture: Picture | Source,
+        edits: Edit | Sequence[Edit],
+        *,
+        prompt: str = "",
+        reference_prompt: str = "",
+        negative_prompt: str = "",
+        method: Method | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Iterator[Step]:
+        """Yield a Step per level; stop by leaving the loop. `preview` shows a step, `finish` makes the result's pixels.
+
+        steps and prompts are those of the Source when one is given.
+        """
+        _, how, job = self._prepare(
+            picture, edits, prompt, reference_prompt, negative_prompt, method, steps, guidance, seed, progress
+        )
+        yield from how.run(self.model, job)
+
+    def __call__(
+        self,
+        picture: Picture | Source,
+        edits: Edit | Sequence[Edit],
+        *,
+        prompt: str = "",
+        reference_prompt: str = "",
+        negative_prompt: str = "",
+        method: Method | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+        preserve: bool = True,
+        callback: Callable[[Step], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Edit a picture. Several edits are done in one pass.
+
+        picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate` (then nothing is inverted).
+        preserve: pixels outside the edited region come back exactly as they were.
+        callback: called with every Step.
+
+        Raises:
+            ValueError: for edits that make no sense on this picture, in one sentence.
+        """
+        began = time.perf_counter()
+        source, how, job = self._prepare(
+            picture, edits, prompt, reference_prompt, negative_prompt, method, steps, guidance, seed, progress
+        )
+        ready = time.perf_counter()
+        for step in how.run(self.model, job):
+            if callback:
+                callback(step)
+        pixels = self.finish(step, source, job.edits if preserve else None)
+        seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
+        settings = dataclasses.asdict(how)  # type: ignore[call-overload]
+        return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels)
+
+    def preview(self, step: Step, source: Source | None = None) -> Pixels:
+        """What a step looks like now: its clean estimate decoded, at the source's size."""
+        pixels = to_picture(self.model.decode(step.clean))
+        return resize(pixels, source.size) if source else pixels
+
+    def finish(self, step: Step, source: Source, edits: Sequence[Edit] | None) -> Pixels:
+        """The last step decoded at the picture's own size; with `edits`, pixels outside their region are the source's."""
+        pixels = resize(to_picture(self.model.decode(step.latents)), source.size)
+        if edits is None:
+            return pixels
+        region = np.logical_or.reduce([edited_region(edit, source.size) for edit in edits])
+        weight = feather(region, FEATHER * min(source.size))[..., None]
+        mixed = weight * pixels + (1 - weight) * source.picture.astype(np.float32)
+        return np.asarray(np.where(weight == 0, source.picture, mixed.round()), np.uint8)
+
+    def _prepare(
+        self,
+        picture: Picture | Source,
+        edits: Edit | Sequence[Edit],
+        prompt: str,
+        reference_prompt: str,
+        negative_prompt: str,
+        method: Method | None,
+        steps: int | None,
+        guidance: float | None,
+        seed: int,
+        progress: Progress | None,
+    ) -> tuple[Source, Method, Job]:
+        wishes = tuple(edits) if isinstance(edits, Sequence) else (edits,)
+        pixels = picture.picture if isinstance(picture, Source) else _pixels(picture)
+        size = (pixels.shape[1], pixels.shape[0])
+        asked.check(wishes, size)
+        wishes = tuple(_with_landmarks(edit, pixels) if isinstance(edit, Face) else edit for edit in wishes)
+        how = method or for_model("dragondiffusion", self.model.name)
+        if isinstance(picture, Source):
+            source = picture
+        else:
+            source = self._invert(pixels, self.canvas(size), prompt, negative_prompt, steps, progress=progress)
+        references = tuple(self._reference(edit, source, reference_prompt, negative_prompt) for edit in wishes)
+        weight = guidance if guidance is not None else source.guidance if source.guidance != 1 else how.guidance
+        generator = torch.Generator().manual_seed(seed)
+        return source, how, Job(source, wishes, references, source.text, weight, generator)
+
+    def _reference(self, edit: Edit, source: Source, prompt: str, negative_prompt: str) -> Source | None:
+        """The inverted picture an edit takes from: for Paste placed on the source's frame first, so that the object
+        has its final size and place and equal cells correspond."""
+        steps = source.schedule.levels
+        if isinstance(edit, Replace):
+            pixels = edit.reference.array()
+            canvas = self.canvas((pixels.shape[1], pixels.shape[0]))
+        elif isinstance(edit, Paste):
+            given = edit.reference.array()
+            mask = edit.reference_mask.array((given.shape[1], given.shape[0]))
+            pixels = warp_picture(given, placement(mask, edit.offset, edit.scale, edit.angle), source.size)
+            canvas = source.canvas
+        else:
+            return None
+        return self._invert(pixels, canvas, prompt, negative_prompt, steps)
+
+
+GENERATE_GUIDANCE = 4.0  # as the edits of DragonDiffusion; Stable Diffusion's own default is 7.5
+
+
+def edited_region(edit: Edit, size: Size) -> Mask:
+    """Where an edit may change pixels [h, w]: where the object was and where it goes, a drag's mask or band, a face."""
+    grow = GROW * min(size)
+    match edit:
+        case Move():
+            mask = edit.mask.array(size)
+            return dilate(mask | warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size), grow)
+        case Remove() | Replace():
+            return dilate(edit.mask.array(size), grow)
+        case Paste():
+            given = edit.reference.array()
+            mask = edit.reference_mask.array((given.shape[1], given.shape[0]))
+            return dilate(warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size), grow)
+        case Drag():
+            if edit.mask is not None:
+                return edit.mask.array(size)
+            return path_band(np.array(edit.handles), np.array(edit.targets), size, BAND * min(size))
+        case Face():
+            return np.ones(size[::-1], bool)
+
+
+def _with_landmarks(edit: Face, pixels: Pixels) -> Face:
+    """A Face edit with both sets of landmarks: those not given are found by the landmark network."""
+    from dragkit.toy.landmarks import detect
+
+    size = (pixels.shape[1], pixels.shape[0])
+    own, other = edit.landmarks, edit.reference_landmarks
+    if own is None:
+        own = tuple(map(tuple, detect(pixels).tolist()))
+    if edit.reference is not None:
+        given = edit.reference.array()
+        found = detect(given) if other is None else np.array(other)
+        scale = np.array(size) / np.array([given.shape[1], given.shape[0]])
+        other = tuple(map(tuple, (found * scale).tolist()))
+    return edit.model_copy(update={"landmarks": own, "reference_landmarks": other, "reference": None})
+
+
+def _pixels(picture: Picture) -> Pixels:
+    if isinstance(picture, Image.Image):
+        return np.asarray(picture.convert("RGB"))
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"picture is {picture.dtype} {picture.shape}; give a uint8 array [height, width, 3] or a PIL image")
+    return picture
+
+
+def _square(area: int) -> Size:
+    side = round(area**0.5)
+    return side, side

@@ -1,0 +1,163 @@
+"""DragonDiffusion (Mou et al. 2023, arXiv 2307.02421) and its later form DiffEditor (arXiv 2402.02583).
+
+The loop is `DragonDiffusion.run`; what each edit asks for - rows of the energy, places of the gradient, keys and
+values, the noise it starts from - is a `Plan`, made in `dragkit.plans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from dragkit.attention import Part, attend, inject
+from dragkit.energy import Features, energy
+from dragkit.features import observe, on_grid
+from dragkit.methods.method import Job, Step
+from dragkit.model import StableDiffusion
+from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest, start, token_parts
+from dragkit.schedule import clean, ddim
+from dragkit.source import BLOCKS, Record, Source, guided_eps, recorded_eps
+
+Window = tuple[float, float]  # from and to, as shares of the denoising: step i of 50 is i / 50
+
+
+def _note(text: str, source: str) -> dict[str, str]:
+    return {"help": text, "source": source}
+
+
+@dataclass(frozen=True)
+class DragonDiffusion:
+    """Energy guidance from feature correspondence, with a memory bank of keys and values.
+
+    The defaults are the plain algorithm of the released code ("D"); `DIFFEDITOR` below is the later one ("D+").
+    Windows are shares of the denoising, so they follow the number of steps.
+    """
+
+    guidance: float = field(default=4.0, metadata=_note("classifier-free guidance", "DragonDiffusion, released code"))
+    strength: float = field(default=1.0, metadata=_note("multiplies all guidance", "1 = published"))
+    edit: float = field(default=1.0, metadata=_note("multiplies the edit term", "1 = published"))
+    content: float = field(default=1.0, metadata=_note("multiplies the content term", "1 = published"))
+    contrast: float = field(default=1.0, metadata=_note("multiplies the contrast term", "1 = published"))
+    inpaint: float = field(default=1.0, metadata=_note("multiplies the inpainting term", "1 = published"))
+    guided: Window = field(default=(0.0, 0.6), metadata=_note("guided share of denoising", "steps 0..29 of 50, code"))
+    alternate: float = field(default=1.0, metadata=_note("guide every second step from here", "off in 'D'; 0.2 in 'D+'"))
+    repeats: int = field(default=1, metadata=_note("passes of a time-travel step", "1 in 'D'; 3 in 'D+'"))
+    travel: Window = field(default=(0.44, 0.58), metadata=_note("time travel", "steps 22, 24, 26, 28 of 50, 'D+'"))
+    sde: float = field(default=0.0, metadata=_note("regional noise", "0 in 'D'; 0.4 in 'D+'"))
+    noisy: Window = field(default=(0.22, 0.4), metadata=_note("where regional noise is added", "steps 11..19 of 50, 'D+'"))
+    inject: Window = field(default=(0.1, 1.0), metadata=_note("source keys and values", "steps 5..49 of 50, code"))
+    inject_pair: Window = field(
+        default=(0.0, 0.72), metadata=_note("keys and values of two pictures", "steps 0..35 of 50, code")
+    )
+    reference: str = field(default="bank", metadata=_note("bank | branch", "published bank; first version's branch"))
+    mapped: bool = field(default=False, metadata=_note("map Move's cosine to [0, 1]", "METHODS 9.1.7; off = published"))
+    fresh: float = field(default=0.0, metadata=_note("share of fresh noise in vacated cells", "0 = published"))
+    hide: bool = field(default=False, metadata=_note("vacated cells do not attend to the object", "off = published"))
+    radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
+    weights: Mapping[str, Weights] = field(
+        default_factory=lambda: PUBLISHED, metadata=_note("weights per kind of edit", "METHODS 1.5")
+    )
+
+    def __post_init__(self) -> None:
+        if self.reference not in ("bank", "branch"):
+            raise ValueError(f"reference is {self.reference!r}; give 'bank' (memory bank) or 'branch' (parallel branch)")
+
+    def random(self, job: Job) -> bool:
+        """Whether the seed makes a difference: fresh noise in vacated cells, or regional noise."""
+        vacates = any(edit.kind in ("move", "remove") for edit in job.edits)
+        return self.sde > 0 or (self.fresh > 0 and vacates)
+
+    def run(self, model: StableDiffusion, job: Job) -> Iterator[Step]:
+        """Yield the latents at every level from N - 1 to 0."""
+        schedule, device = job.source.schedule, job.source.latents.device
+        t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
+        plans = make_plans(self, job)
+        region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
+        pictures = [job.source, *(r for r in job.references if r is not None)]
+        branches = [source.latents[-1:] for source in pictures]
+        z = start(job, plans, self.fresh)
+        for n in range(schedule.levels, 0, -1):
+            share = schedule.share(n)
+            records, branches = self._records(model, pictures, branches, n)
+            passes = self.repeats if self._guides(n, schedule.levels) and _within(share, self.travel) else 1
+            for again in range(passes):
+                eps_guided = self._gradient(model, job, plans, records, z, n)
+                with torch.no_grad():
+                    with attend(model.unet, self._rule(job, plans, records, share)):
+                        eps = guided_eps(model, z, t[n], alpha[n], job.text, job.guidance)
+                    bent = eps if eps_guided is None else eps + eps_guided
+                    below = self._down(z, eps, bent, alpha[n], alpha[n - 1], region, share, job)
+                    if again + 1 < passes:  # back up, deterministically (METHODS 2.4)
+                        again_eps = model.eps(below, t[n - 1], alpha[n - 1], job.text[1:])
+                        z = ddim(below, again_eps, alpha[n - 1], alpha[n])
+            estimate, z = clean(z, bent, alpha[n]), below
+            yield Step(n - 1, schedule.levels, z, estimate)
+
+    def _guides(self, level: int, levels: int) -> bool:
+        """Whether the gradient acts at this level: the whole window, but every second step from `alternate` on."""
+        share = (levels - level) / levels
+        if not self.strength or not _within(share, self.guided):
+            return False
+        return share < self.alternate or round((share - self.guided[0]) * 50) % 2 == 0
+
+    def _records(
+        self, model: StableDiffusion, pictures: Sequence[Source], branches: list[Tensor], n: int
+    ) -> tuple[list[Record], list[Tensor]]:
+        """What each picture's pass left at level n: from the bank, or from a branch that is denoised beside the edit."""
+        if self.reference == "bank":
+            return [source.records[n - 1] for source in pictures], branches
+        records, below = [], []
+        for source, z in zip(pictures, branches, strict=True):
+            t, alpha = source.schedule.t.tolist(), source.schedule.alpha.tolist()
+            eps, seen = recorded_eps(model, z, t[n], alpha[n], source.text, source.guidance)
+            records.append(seen)
+            below.append(ddim(z, eps, alpha[n], alpha[n - 1]))
+        return records, below
+
+    def _rule(self, job: Job, plans: Sequence[Plan], records: Sequence[Record], share: float):  # type: ignore[no-untyped-def]
+        alone, pair = _within(share, self.inject), _within(share, self.inject_pair)
+        parts, own = token_parts(plans, [r.memory for r in records], alone, pair, self.hide)
+        return inject(parts, own=own)
+
+    def _gradient(
+        self, model: StableDiffusion, job: Job, plans: Sequence[Plan], records: Sequence[Record], z: Tensor, n: int
+    ) -> Tensor | None:
+        """Gradient of the energy with respect to the latents: edit terms act inside their region, content terms outside."""
+        schedule = job.source.schedule
+        if not self._guides(n, schedule.levels):
+            return None
+        shape = plans[0].grid.shape
+        inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
+        references: list[Features] = [on_grid(r.features, BLOCKS, shape) for r in records]
+        with torch.enable_grad():
+            live = z.detach().requires_grad_(True)
+            with observe(model.unet, BLOCKS, stop=True) as seen:
+                model.predict(live, int(schedule.t[n]), job.text[1:])
+            now = on_grid(seen, BLOCKS, shape)
+            edit = energy(now, references, [row for p in plans for row in p.inner])
+            other = energy(now, references, [row for p in plans for row in p.outer] + rest(plans))
+            inner = torch.autograd.grad(edit, live, retain_graph=True)[0] if edit.requires_grad else torch.zeros_like(z)
+            outer = torch.autograd.grad(other, live)[0] if other.requires_grad else torch.zeros_like(z)
+        return self.strength * (inner * inside + outer * (1 - inside))
+
+    def _down(
+        self, z: Tensor, eps: Tensor, bent: Tensor, a: float, b: float, region: Tensor, share: float, job: Job
+    ) -> Tensor:
+        """One move: guided noise only in the clean estimate (METHODS 1.6), fresh noise only in the region (METHODS 2.2)."""
+        below = ddim(z, eps, a, b, clean_eps=bent)
+        if not self.sde or not _within(share, self.noisy):
+            return below
+        sigma = self.sde * ((1 - b) / (1 - a) * (1 - a / b)) ** 0.5
+        noise = torch.randn(z.shape, generator=job.generator).to(z)
+        return torch.where(region, ddim(z, eps, a, b, clean_eps=bent, sigma=sigma, noise=noise), below)
+
+
+def _within(share: float, window: Window) -> bool:
+    return window[0] - 1e-9 <= share < window[1] - 1e-9
+
+
+DIFFEDITOR = DragonDiffusion(alternate=0.2, repeats=3, sde=0.4)
+TOY = DragonDiffusion()

@@ -1,0 +1,253 @@
+"""StableDiffusion: the only thing that knows diffusers' components. Pictures in, latents, text and noise out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dragkit import loading, memory
+from dragkit.loading import Prediction
+from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
+
+# Working memory of the U-Net, in units of (latent cells x channels of the first level): what autograd keeps, per layer
+# of a block, was counted on the exact SD 1.5 configuration (295 units with 2 layers) and on a small one (183 with 1);
+# what a plain pass holds at once is skip connections plus one feed-forward (8x wide).
+KEPT = 100
+HELD = 40
+VAE_HELD = 10  # the autoencoder at full resolution, in units of (pixels x channels of its first level)
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class StableDiffusion:
+    """A frozen Stable Diffusion 1.x or 2.x model, eps or v prediction.
+
+    Latents are float32 [b, 4, h, w] whatever the weights' dtype: an inversion adds up too many small moves for half
+    precision. Text is [b, tokens, d] in the weights' dtype.
+
+    Attributes:
+        name: as asked for.
+        unet, vae, text_encoder, tokenizer: diffusers' and transformers' components, evaluating, without gradients.
+        prediction: "eps" or "v".
+        device, dtype: of the weights.
+        factor: pixels per latent cell (8 for Stable Diffusion).
+        multiple: sides of a picture are multiples of this, in pixels; the U-Net itself takes any latent side.
+        area: native picture area in square pixels.
+        betas, train_steps: of the training; grid, offset and last alpha are ours (`schedule`).
+    """
+
+    def __init__(
+        self,
+        unet: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        *,
+        name: str = "custom",
+        prediction: Prediction = "eps",
+        betas: tuple[float, float] = BETAS,
+        train_steps: int = TRAIN_STEPS,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | str | None = None,
+        files: Sequence[Path] = (),
+    ) -> None:
+        if any(getattr(module, "fused_projections", False) for module in unet.modules()):
+            raise ValueError(f"{name} has fused projections; call unfuse_qkv_projections() on a fresh copy of it")
+        self.name, self.prediction, self.betas, self.train_steps = name, prediction, betas, train_steps
+        self.device = default_device() if device is None else torch.device(device)
+        self.dtype = default_dtype(self.device) if dtype is None else to_dtype(dtype)
+        with loading.quiet():  # diffusers warns of a cast whatever the dtypes
+            self.unet, self.vae, self.text_encoder = (
+                part.to(device=self.device, dtype=self.dtype).requires_grad_(False).eval()
+                for part in (unet, vae, text_encoder)
+            )
+        self.tokenizer = tokenizer
+        self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.multiple = 2 * self.factor
+        side = unet.config.sample_size or 64
+        cells = side**2 if isinstance(side, int) else side[0] * side[1]
+        self.area = cells * self.factor**2
+        self._files = tuple(files)
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | str | None = None,
+        prediction: Prediction | None = None,
+    ) -> StableDiffusion:
+        """Load "toy", a folder in diffusers' layout, a hub id or a single `.safetensors` file.
+
+        Args:
+            device: default the accelerator that torch finds, else torch's default device.
+            dtype: torch dtype or "fp32", "fp16", "bf16"; default fp16 on an accelerator, else fp32.
+            prediction: "eps" or "v", only where the checkpoint does not say or is wrong.
+
+        Raises:
+            ValueError: one sentence; see `loading`.
+        """
+        try:
+            where = default_device() if device is None else torch.device(device)
+            torch.empty(0, device=where)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(f"device {device} is not usable here; give another one or leave it out") from error
+        kind = default_dtype(where) if dtype is None else to_dtype(dtype)
+        parts = loading.load(name, kind, prediction)
+        return cls(
+            parts.unet,
+            parts.vae,
+            parts.text_encoder,
+            parts.tokenizer,
+            name=name,
+            prediction=parts.prediction,
+            betas=parts.betas,
+            train_steps=parts.train_steps,
+            device=where,
+            dtype=kind,
+            files=parts.files,
+        )
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """First 16 hexadecimal digits of a SHA-256 over the weights: the files read, or the tensors' own bytes."""
+        digest = hashlib.sha256()
+        for file in self._files:
+            with file.open("rb") as opened:
+                while block := opened.read(1 << 22):
+                    digest.update(block)
+        if not self._files:
+            for part in (self.unet, self.vae, self.text_encoder):
+                for key, value in sorted(part.state_dict().items()):
+                    digest.update(key.encode())
+                    digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def schedule(self, steps: int) -> Schedule:
+        """The levels of a run with this many steps, on this model's training betas."""
+        return Schedule.make(steps, self.betas, self.train_steps)
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents float32 [b, 4, h/factor, w/factor] (the mean) of pictures [b, 3, h, w] in [-1, 1]."""
+        encoded = self.vae.encode(x.to(self.device, self.dtype))
+        z = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
+        z = (z.float() - self._shift) * self.vae.config.scaling_factor
+        return self._finite(z, "encoder")
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        """Pictures float32 [b, 3, h*factor, w*factor] in [-1, 1] of latents [b, 4, h, w]."""
+        z = z.to(self.device, torch.float32) / self.vae.config.scaling_factor + self._shift
+        x = self.vae.decode(z.to(self.dtype)).sample.float()
+        return self._finite(x, "decoder").clamp(-1, 1)
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """Text [b, tokens, d] of prompts; words beyond the tokenizer's length are cut off."""
+        ids = self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=self.tokenizer.model_max_length,
+            return_tensors="pt",
+        ).input_ids
+        text: Tensor = self.text_encoder(ids.to(self.device))[0]
+        return text
+
+    def predict(self, z: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+        """The U-Net's raw output [b, 4, h, w] in z's dtype, for latents z told training timestep t."""
+        raw: Tensor = self.unet(z.to(self.dtype), t, encoder_hidden_states=text.to(self.dtype)).sample
+        return raw.to(z.dtype)
+
+    def eps(self, z: Tensor, t: int | Tensor, alpha: float | Tensor, text: Tensor) -> Tensor:
+        """Noise prediction [b, 4, h, w].
+
+        Args:
+            z: latents [b, 4, h, w].
+            t: training timestep that the network is told.
+            alpha: cumulative alpha that z itself has: the same as t's when sampling, the level before when inverting.
+                Only a v prediction needs it.
+            text: [b, tokens, d].
+        """
+        raw = self.predict(z, t, text)
+        return raw if self.prediction == "eps" else eps_from_v(raw, z, alpha)
+
+    def memory_estimate(self, size: tuple[int, int], batch: int = 1, grad: bool = True, levels: int = 0) -> int:
+        """Rough peak of working memory in bytes, on top of the weights.
+
+        Args:
+            size: (width, height) of the canvas in pixels.
+            batch: pictures worked on at once; guidance by an unconditional half is counted in.
+            grad: whether a gradient is taken through the U-Net.
+            levels: how many levels of decoder keys, values and features are kept.
+        """
+        config = self.unet.config
+        pixels = batch * size[0] * size[1]
+        cells = pixels / self.factor**2
+        layers = config.layers_per_block if isinstance(config.layers_per_block, int) else max(config.layers_per_block)
+        unet = max(KEPT * (layers + 1) if grad else 0, 2 * HELD) * cells * config.block_out_channels[0]
+        vae = VAE_HELD * pixels * self.vae.config.block_out_channels[0]
+        attending = [
+            (channels, cells / 4**depth)
+            for depth, channels in enumerate(config.block_out_channels)
+            if "CrossAttn" in config.down_block_types[depth]
+        ]
+        bank = sum(2 * (layers + 1) * channels * tokens for channels, tokens in attending)  # keys and values
+        bank += sum(
+            2 * channels * tokens for channels, tokens in attending
+        )  # features of two up blocks, less than this
+        return int((max(unet, vae) + levels * bank) * self.dtype.itemsize)
+
+    def check_memory(self, size: tuple[int, int], batch: int = 1, grad: bool = True, levels: int = 0) -> None:
+        """Compare `memory_estimate` with what is free.
+
+        Raises:
+            ValueError: before any work, where it will not do.
+        """
+        what = f"editing {size[0]}x{size[1]} px with {self.name}"
+        memory.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
+
+    @property
+    def _shift(self) -> float:
+        return float(getattr(self.vae.config, "shift_factor", None) or 0.0)
+
+    def _finite(self, x: Tensor, which: str) -> Tensor:
+        if not x.isfinite().all():
+            raise ValueError(f"the {which} of {self.name} overflowed in {self.dtype}; use --dtype fp32 or bf16")
+        return x
+
+
+def default_device() -> torch.device:
+    """The accelerator that torch finds, else torch's default device."""
+    if hasattr(torch, "accelerator") and torch.accelerator.is_available():
+        found = torch.accelerator.current_accelerator()
+        if found is not None:
+            return found
+    return torch.get_default_device()
+
+
+def default_dtype(device: torch.device) -> torch.dtype:
+    """Half precision on an accelerator, float32 elsewhere (half precision on a CPU is slow)."""
+    return torch.float32 if device.type == torch.get_default_device().type else torch.float16
+
+
+def to_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    """A dtype by its name.
+
+    Raises:
+        ValueError: for anything but fp32, fp16 and bf16.
+    """
+    if isinstance(dtype, str) and dtype in DTYPES:
+        return DTYPES[dtype]
+    if dtype in DTYPES.values():
+        assert isinstance(dtype, torch.dtype)
+        return dtype
+    raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}")

@@ -1,0 +1,300 @@
+"""What each kind of edit asks of energy guidance: its table of rows and the places where they act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dragkit.attention import Memory, Part, token_masks
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
+from dragkit.energy import Match
+from dragkit.geometry import Affine, Grid, Mask, apply, dilate, inverse, path_band, placement, warp_mask
+
+if TYPE_CHECKING:
+    from dragkit.methods.dragondiffusion import DragonDiffusion
+    from dragkit.methods.method import Job
+
+CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
+BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
+
+
+class Weights(NamedTuple):
+    """Energy weights of one kind of edit. `scale` is the released code's factor * 1000 * slider; where its code sums
+    over decoder levels instead of averaging, the weight here is doubled, so that one formula serves all (METHODS 1.5)."""
+
+    scale: float
+    edit: float
+    content: float
+    contrast: float = 0.0
+    inpaint: float = 0.0
+
+
+PUBLISHED: Mapping[str, Weights] = {
+    "move": Weights(0.08 * 500, 4, 6, contrast=0.2, inpaint=2 * 0.8),
+    "remove": Weights(0.08 * 500, 0, 6, contrast=0.2, inpaint=2 * 0.8),
+    "drag": Weights(0.04 * 2000, 4, 6, contrast=0.2),
+    "face": Weights(0.04 * 3000, 12, 0),
+    "replace": Weights(0.04 * 2000, 2 * 3.5, 2 * 5),
+    "paste": Weights(0.04 * 1500, 2 * 4, 2 * 6),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One edit on the grids. `inner` rows act on latents in `inside`, `outer` rows elsewhere.
+
+    inside, vacated: bool [h, w] on the latent grid.  touched: bool [2h, 2w], feature cells that the content term leaves
+    free.  rest: weight of the content term.  copy: latent cells that start from the noise of others, [n] from, [n] to
+    and the picture they come from.
+    """
+
+    kind: str
+    grid: Grid
+    latent: Grid
+    inside: Tensor
+    vacated: Tensor
+    touched: Mask
+    inner: list[Match]
+    outer: list[Match] = field(default_factory=list)
+    rest: float = 0.0
+    raw: bool = False
+    copy: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    picture: int = 0  # which picture keys, values, features and noise come from; 0 is the source
+    hole: Mask | None = None  # [picture h, w] what the object leaves, in pixels
+    body: Mask | None = None  # [picture h, w] the object where it was, in pixels
+    keep: tuple[Mask, Mask, tuple[int, int]] | None = None  # base mask, reference mask, reference latent shape
+
+
+def make_plans(method: DragonDiffusion, job: Job) -> list[Plan]:
+    """A plan per edit; pictures are numbered as they come, the source being 0."""
+    size = job.source.size
+    h, w = job.source.latents.shape[-2:]
+    grid, latent = Grid(size, (CELLS * h, CELLS * w)), Grid(size, (h, w))
+    plans, picture = [], 0
+    for edit, reference in zip(job.edits, job.references, strict=True):
+        picture += reference is not None
+        plans.append(_plan(method, edit, grid, latent, reference, picture if reference is not None else 0))
+    return plans
+
+
+def _plan(method, edit: Edit, grid: Grid, latent: Grid, reference, picture: int) -> Plan:  # type: ignore[no-untyped-def]
+    table = method.weights[edit.kind]
+    w = Weights(
+        method.strength and table.scale,
+        table.scale * table.edit * method.edit,
+        table.scale * table.content * method.content,
+        table.scale * table.contrast * method.contrast,
+        table.scale * table.inpaint * method.inpaint,
+    )
+    match edit:
+        case Move():
+            mask = edit.mask.array(grid.picture)
+            return _moved(edit, mask, placement(mask, edit.offset, edit.scale, edit.angle), grid, latent, w, method.mapped)
+        case Remove():
+            return _moved(edit, edit.mask.array(grid.picture), None, grid, latent, w, method.mapped)
+        case Drag():
+            return _dragged(edit, grid, latent, w, method.radius)
+        case Face():
+            return _faced(edit, grid, latent, w, method.radius)
+        case Replace():
+            return _replaced(edit, grid, latent, w, reference, picture)
+        case Paste():
+            return _pasted(edit, grid, latent, w, reference, picture)
+
+
+def _coordinates(grid: Grid, mask: Mask) -> NDArray[np.float64]:
+    """Cell coordinates (x, y) [n, 2] of the cells of a mask on the grid."""
+    y, x = np.nonzero(mask)
+    return np.stack([x, y], 1).astype(np.float64)
+
+
+def _row(grid: Grid, here: NDArray[np.float64], there: NDArray[np.float64], weight: float, **how) -> Match:  # type: ignore[no-untyped-def]
+    points = torch.as_tensor(there, dtype=torch.float32)
+    return Match(torch.as_tensor(grid.flat(here)), points, weight, **how)
+
+
+def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cells of a mask [n, 2] and the cell coordinates [n, 2] their content comes from, under the map `back`."""
+    here = _coordinates(grid, cells)
+    there = grid.position(apply(back, grid.centres[grid.flat(here)]))
+    on = grid.contains(there)
+    return here[on], there[on]
+
+
+def _moved(  # type: ignore[no-untyped-def]
+    edit: Move | Remove, mask: Mask, forward: Affine | None, grid: Grid, latent: Grid, w: Weights, mapped: bool
+) -> Plan:
+    """Move, and Remove as a move to nowhere (METHODS 1.5 and 1.3)."""
+    landed = np.zeros_like(mask) if forward is None else warp_mask(mask, forward, grid.picture)
+    source, target = grid.cells(mask), grid.cells(landed)
+    hole, touched = source & ~target, source | target
+    like = grid.cells(edit.fill_like.array(grid.picture)) if edit.fill_like else ~touched
+    vacated, filling = _coordinates(grid, hole), _coordinates(grid, like)
+    inner, copy = [], None
+    if forward is not None:
+        here, there = _sources(grid, target, inverse(forward))
+        inner = [_row(grid, here, there, w.edit, raw=not mapped)]
+        to, origin = _sources(latent, latent.cells(landed), inverse(forward))
+        copy = (latent.flat(origin), latent.flat(to))
+    outer = [
+        _row(grid, vacated, vacated, w.contrast, repel=True),
+        _row(grid, vacated, filling, w.inpaint, pooled=True),
+    ]
+    inside = latent.cells(landed)
+    return Plan(
+        edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask) & ~inside), touched,
+        inner, outer, rest=w.content, raw=not mapped, copy=copy, hole=mask & ~landed, body=mask,
+    )  # fmt: skip
+
+
+def _patches(
+    grid: Grid, handles: NDArray[np.float64], targets: NDArray[np.float64], radius: int
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Per pair the cells [n, 2] round the target and those round the handle; cells off the grid are dropped in both."""
+    pairs = []
+    for handle, target in zip(handles, targets, strict=True):
+        there, here = grid.window(handle, radius), grid.window(target, radius)
+        on = grid.contains(there) & grid.contains(here)
+        pairs.append((here[on], there[on]))
+    return pairs
+
+
+def _without(cells: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    taken = {tuple(c) for c in other}
+    return np.array([c for c in cells if tuple(c) not in taken]).reshape(-1, 2)
+
+
+def _point_rows(grid: Grid, pairs, w: Weights) -> tuple[list[Match], NDArray[np.float64]]:  # type: ignore[no-untyped-def]
+    """Attract each target patch to its handle's features and push the handle's own place away from them."""
+    rows = []
+    for here, there in pairs:
+        left = _without(there, here)
+        rows.append(_row(grid, here, there, w.edit / len(pairs)))
+        rows.append(_row(grid, left, left, w.contrast / len(pairs), repel=True))
+    return rows, np.concatenate([here for here, _ in pairs])
+
+
+def _noise_patches(latent: Grid, handles, targets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # type: ignore[no-untyped-def]
+    """3x3 latent cells copied from handle to target, from a snapshot (METHODS 1.3: the reference copies in place)."""
+    moving = [(h, t) for h, t in zip(handles, targets, strict=True) if not np.array_equal(h, t)]
+    pairs = [p for h, t in moving for p in _patches(latent, h[None], t[None], 1)]
+    origin = [latent.flat(there) for _, there in pairs]
+    to = [latent.flat(here) for here, _ in pairs]
+    empty = np.zeros(0, np.int64)
+    return np.concatenate([empty, *origin]), np.concatenate([empty, *to])
+
+
+def _dragged(edit: Drag, grid: Grid, latent: Grid, w: Weights, radius: int) -> Plan:
+    handles, targets = np.array(edit.handles, float), np.array(edit.targets, float)
+    if edit.mask is not None:
+        mask = edit.mask.array(grid.picture)
+    else:
+        mask = path_band(handles, targets, grid.picture, BAND * min(grid.picture))
+    inner, _ = _point_rows(grid, _patches(grid, handles, targets, radius), w)
+    inside = torch.as_tensor(latent.cells(mask))
+    return Plan(
+        "drag", grid, latent, inside, torch.zeros_like(inside), grid.cells(mask), inner,
+        rest=w.content, copy=_noise_patches(latent, handles, targets),
+    )  # fmt: skip
+
+
+def _faced(edit: Face, grid: Grid, latent: Grid, w: Weights, radius: int) -> Plan:
+    """Landmarks of the picture are handles, those of the reference targets; no content term, no mask (METHODS 1.5)."""
+    assert edit.landmarks is not None and edit.reference_landmarks is not None, "the Editor finds landmarks first"
+    handles = edit.select(np.array(edit.landmarks)).astype(float)
+    targets = edit.select(np.array(edit.reference_landmarks)).astype(float)
+    inner, _ = _point_rows(grid, _patches(grid, handles, targets, radius), w)
+    everywhere = torch.ones(latent.shape, dtype=torch.bool)
+    return Plan(
+        "face", grid, latent, everywhere, torch.zeros_like(everywhere), np.ones(grid.shape, bool),
+        [row for row in inner if not row.repel],
+    )  # fmt: skip
+
+
+def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference, picture: int) -> Plan:  # type: ignore[no-untyped-def]
+    """Region means only, so the shape is kept (METHODS 1.5, appearance)."""
+    mask, other = edit.mask.array(grid.picture), edit.reference_mask.array(reference.size)
+    shape = reference.latents.shape[-2:]
+    there = Grid(reference.size, (CELLS * shape[0], CELLS * shape[1]))
+    cells = grid.cells(mask)
+    row = _row(
+        grid, _coordinates(grid, cells), _coordinates(there, there.cells(other)), w.edit, reference=picture, pooled=True
+    )
+    inside = torch.as_tensor(latent.cells(mask))
+    return Plan(
+        "replace", grid, latent, inside, torch.zeros_like(inside), cells, [row], rest=w.content, picture=picture,
+        keep=(mask, other, tuple(shape)),
+    )  # fmt: skip
+
+
+def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, reference, picture: int) -> Plan:  # type: ignore[no-untyped-def]
+    """The reference lies already placed on this picture's frame, so equal cells correspond."""
+    other = edit.reference_mask.array((edit.reference.array().shape[1], edit.reference.array().shape[0]))
+    mask = warp_mask(other, placement(other, edit.offset, edit.scale, edit.angle), grid.picture)
+    cells = grid.cells(mask)
+    here = _coordinates(grid, cells)
+    inside = latent.cells(mask)
+    same = np.flatnonzero(inside)
+    return Plan(
+        "paste", grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
+        [_row(grid, here, here, w.edit, reference=picture)], rest=w.content, picture=picture, copy=(same, same),
+        keep=(mask, mask, latent.shape),
+    )  # fmt: skip
+
+
+def rest(plans: Sequence[Plan]) -> list[Match]:
+    """The content term: every cell that no edit touches stays as it was."""
+    grid, weight = plans[0].grid, max(p.rest for p in plans)
+    cells = _coordinates(grid, ~np.logical_or.reduce([p.touched for p in plans]))
+    return [_row(grid, cells, cells, weight, raw=any(p.raw for p in plans))]
+
+
+def start(job: Job, plans: Sequence[Plan], fresh: float) -> Tensor:
+    """Latents [1, 4, h, w] at level N: the source's noise, with the objects' noise where they go (METHODS 1.3)."""
+    pictures = [job.source, *(r for r in job.references if r is not None)]
+    z = job.source.latents[-1:].clone()
+    if fresh:
+        noise = torch.randn(z.shape, generator=job.generator).to(z)
+        vacated = torch.stack([p.vacated for p in plans]).any(0).to(z.device)
+        z = torch.where(vacated, (1 - fresh**2) ** 0.5 * z + fresh * noise, z)
+    for plan in plans:
+        if plan.copy is not None:
+            origin, to = (torch.as_tensor(i, device=z.device) for i in plan.copy)
+            z.flatten(2)[..., to] = pictures[plan.picture].latents[-1:].flatten(2)[..., origin]
+    return z
+
+
+def token_parts(
+    plans: Sequence[Plan], memories: Sequence[Memory], alone: bool, pair: bool, hide: bool
+) -> tuple[list[Part], bool]:
+    """Keys and values at a level, and whether the layer's own join them (METHODS 1.8).
+
+    alone, pair: whether edits of one picture and of two pictures inject at this level.
+    """
+    now = [p for p in plans if (pair if p.keep else alone)]
+    if not now:
+        return [], True
+    size, latent = plans[0].grid.picture, plans[0].latent.shape
+    covered = [p.keep[0] for p in now if p.keep]
+    keep = token_masks(_tokens(size, ~np.logical_or.reduce(covered)), latent) if covered else None
+    holes = [(p.hole, p.body) for p in now if hide and p.hole is not None and p.body is not None]
+    closed = None
+    if holes:
+        hole, body = (np.logical_or.reduce([h[i] for h in holes]) for i in (0, 1))
+        closed = (token_masks(_tokens(size, hole), latent), token_masks(_tokens(size, body), latent))
+    parts = [Part(memories[0], keep, closed)]
+    for p in now:
+        if p.keep:
+            _, mask, shape = p.keep
+            parts.append(Part(memories[p.picture], token_masks(_tokens(mask.shape[::-1], mask), shape)))
+    return parts, any(p.kind in ("drag", "face") for p in now)
+
+
+def _tokens(size, mask: Mask):  # type: ignore[no-untyped-def]
+    return lambda shape: torch.as_tensor(Grid(size, shape).cells(mask))

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny import SIZE, TEXT, TOKENS, tiny
+
+from dragkit import memory
+from dragkit.model import StableDiffusion, default_device, default_dtype, to_dtype
+from dragkit.schedule import Schedule, clean
+
+WIDTH, HEIGHT = SIZE
+
+
+def pictures(count: int = 1, size: tuple[int, int] = SIZE) -> torch.Tensor:
+    return torch.rand(count, 3, size[1], size[0], generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("tiny", 4), ("kl", 8)])
+def test_latents_and_back(kind: str, factor: int) -> None:
+    model = tiny(vae_kind=kind)
+    assert (model.factor, model.multiple, model.area) == (factor, 2 * factor, (16 * factor) ** 2)
+    x = pictures(2)
+    z = model.encode(x)
+    assert z.shape == (2, 4, HEIGHT // factor, WIDTH // factor)
+    assert torch.equal(z, model.encode(x))  # the mean: nothing is drawn
+    back = model.decode(1000 * z)
+    assert back.shape == x.shape
+    assert back.abs().max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["tiny", "kl"])
+def test_scaling_is_the_autoencoders_own(kind: str) -> None:
+    model = tiny(vae_kind=kind)
+    x, scale = pictures(), model.vae.config.scaling_factor
+    encoded = model.vae.encode(x)
+    raw = encoded.latents if kind == "tiny" else encoded.latent_dist.mean
+    assert torch.allclose(model.encode(x), raw * scale)
+    assert torch.allclose(model.decode(raw * scale), model.vae.decode(raw).sample.clamp(-1, 1), atol=1e-6)
+
+
+def test_shift_factor_is_taken_out_and_put_back() -> None:
+    plain, moved = tiny(), tiny()
+    moved.vae.register_to_config(shift_factor=0.25)
+    x = pictures()
+    z = moved.encode(x)
+    assert torch.allclose(z, plain.encode(x) - 0.25 * 1.5, atol=1e-6)
+    assert torch.allclose(moved.decode(z), plain.decode(plain.encode(x)), atol=1e-5)
+
+
+def test_text(tiny: StableDiffusion) -> None:
+    text = tiny.embed(["a red apple", ""])
+    assert text.shape == (2, TOKENS, TEXT)
+    assert not torch.allclose(text[0], text[1])
+    assert tiny.embed(["long words without an end " * 20]).shape == (1, TOKENS, TEXT)
+
+
+@pytest.mark.parametrize("sides", [(18, 26), (12, 16), (9, 17), (3, 5)])
+def test_any_latent_side(tiny: StableDiffusion, sides: tuple[int, int]) -> None:
+    z = torch.randn(2, 4, *sides)
+    assert tiny.predict(z, 41, tiny.embed(["a", "b"])).shape == z.shape
+
+
+def test_only_latents_have_gradients(tiny: StableDiffusion) -> None:
+    z = torch.randn(1, 4, 12, 16, requires_grad=True)
+    tiny.eps(z, 41, 0.5, tiny.embed(["a"])).square().sum().backward()  # type: ignore[no-untyped-call]
+    assert z.grad is not None
+    assert z.grad.abs().sum() > 0
+    assert all(p.grad is None and not p.requires_grad for p in tiny.unet.parameters())
+    assert not tiny.unet.training
+
+
+def test_v_prediction_means_the_same_noise() -> None:
+    """A v model is read at the alpha that the latents have, whatever timestep the network is told."""
+    eps_model, v_model = tiny(), tiny(prediction="v")
+    z, text = torch.randn(1, 4, 12, 16), eps_model.embed(["a"])
+    raw = eps_model.eps(z, 41, 0.5, text)
+    assert torch.equal(raw, eps_model.predict(z, 41, text))
+    for a in (0.5, 0.1):
+        noise = v_model.eps(z, 41, a, text)
+        assert torch.allclose(a**0.5 * z - (1 - a) ** 0.5 * raw, clean(z, noise, a), atol=1e-5)  # x0 = sqrt(a) z - ..v
+
+
+def test_schedule_uses_the_models_betas(tiny: StableDiffusion) -> None:
+    assert torch.equal(tiny.schedule(9).alpha, Schedule.make(9).alpha)
+    other = StableDiffusion(
+        tiny.unet, tiny.vae, tiny.text_encoder, tiny.tokenizer, betas=(0.001, 0.02), train_steps=100, dtype="fp32"
+    )
+    assert other.schedule(9).t.tolist() == [0, *range(1, 100, 11)]
+
+
+def test_hash_follows_the_weights() -> None:
+    one, other = tiny(0), tiny(1)
+    assert one.weights_hash == tiny(0).weights_hash
+    assert one.weights_hash != other.weights_hash
+    assert len(one.weights_hash) == 16
+    assert int(one.weights_hash, 16) >= 0
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_half_precision_keeps_latents_whole(dtype: str) -> None:
+    whole = tiny()
+    model = StableDiffusion(*_copies(), dtype=dtype, device="cpu")
+    assert model.dtype == model.unet.dtype == to_dtype(dtype)
+    z = model.encode(pictures())
+    assert z.dtype == torch.float32
+    noise = model.eps(z, 41, 0.5, model.embed(["a"]))
+    assert noise.dtype == torch.float32
+    assert torch.allclose(noise, whole.eps(whole.encode(pictures()), 41, 0.5, whole.embed(["a"])), atol=0.1)
+    assert model.decode(z).dtype == torch.float32
+
+
+def _copies() -> tuple[object, ...]:
+    model = tiny()
+    return model.unet, model.vae, model.text_encoder, model.tokenizer
+
+
+def test_overflow_is_said() -> None:
+    model = tiny()
+    with pytest.raises(ValueError, match=r"decoder of tiny overflowed .* use --dtype fp32 or bf16"):
+        model.decode(torch.full((1, 4, 3, 4), torch.nan))
+
+
+def test_fused_projections_are_refused() -> None:
+    model = tiny()
+    model.unet.fuse_qkv_projections()
+    with pytest.raises(ValueError, match="fused projections"):
+        StableDiffusion(model.unet, model.vae, model.text_encoder, model.tokenizer)
+
+
+def test_defaults_and_names_of_dtypes() -> None:
+    cpu = torch.get_default_device()
+    assert default_dtype(cpu) == torch.float32
+    assert default_dtype(torch.device("meta")) == torch.float16  # any device that is not the default one
+    assert isinstance(default_device(), torch.device)
+    assert to_dtype(torch.bfloat16) == to_dtype("bf16")
+    for wrong in ("int8", torch.int8, "half", None):
+        with pytest.raises(ValueError, match="give one of fp32, fp16, bf16"):
+            to_dtype(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:77", ""])
+def test_a_device_that_is_not_there(device: str) -> None:
+    with pytest.raises(ValueError, match="is not usable here"):
+        StableDiffusion.load("toy", device=device)
+
+
+def test_memory_grows_with_the_work(tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = tiny.memory_estimate((64, 48))
+    assert tiny.memory_estimate((128, 96)) == pytest.approx(4 * small, rel=0.01)
+    assert tiny.memory_estimate((64, 48), batch=3) == pytest.approx(3 * small, rel=0.01)
+    assert tiny.memory_estimate((64, 48), grad=False) < small < tiny.memory_estimate((64, 48), levels=50)
+    assert tiny.memory_estimate((1 << 16, 1 << 16)) > 1 << 37
+    tiny.check_memory((64, 48))
+    monkeypatch.setattr(memory, "free", lambda device: small - 1)
+    with pytest.raises(ValueError, match=r"editing 64x48 px with tiny needs about .* GiB but .* free on cpu; give"):
+        tiny.check_memory((64, 48))
+    monkeypatch.setattr(memory, "free", lambda device: None)
+    tiny.check_memory((1 << 16, 1 << 16))  # nobody can tell: go on
+
+
+def test_free_memory_of_machine_and_container(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    from pathlib import Path
+
+    folder = Path(str(tmp_path))
+    monkeypatch.setattr(memory, "MEMINFO", folder / "meminfo")
+    monkeypatch.setattr(memory, "CGROUP", folder)
+    (folder / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
+    assert memory.free(torch.get_default_device()) == 2000 * 1024
+    (folder / "memory.max").write_text("1000000\n")
+    (folder / "memory.current").write_text("400000\n")
+    (folder / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
+    assert memory.free(torch.get_default_device()) == 700000
+    (folder / "memory.max").write_text("max\n")
+    assert memory.free(torch.get_default_device()) == 2000 * 1024
+
+
+def test_kept_activations_are_as_estimated(tiny: StableDiffusion) -> None:
+    """The estimate against what autograd keeps indeed: not less, not many times more."""
+    kept: dict[int, int] = {}
+    weights = {p.untyped_storage().data_ptr() for p in tiny.unet.parameters()}
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        storage = x.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return x
+
+    held = []
+    z = torch.randn(1, 4, 12, 16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        held.append(tiny.predict(z, 41, tiny.embed(["a"])))
+    measured = sum(size for where, size in kept.items() if where not in weights)
+    assert measured < tiny.memory_estimate(SIZE) < 4 * measured
