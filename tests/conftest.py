@@ -18,5 +18,13 @@ def _tiny() -> StableDiffusion:
 
 @pytest.fixture
 def tiny(_tiny: StableDiffusion) -> StableDiffusion:
-    """A random model of the shape of Stable Diffusion, factor 4; the same object in all tests, so leave it as it was."""
+    """A random model of the shape of Stable Diffusion, factor 4; shared by all tests, so leave it as it was."""
     return _tiny
+
+
+@pytest.fixture(scope="session")
+def calm() -> StableDiffusion:
+    """As `tiny`, its predictions scaled down so that its trajectories are as smooth as a trained model's."""
+    model = build(seed=1)
+    model.unet.conv_out.weight.data.mul_(0.05)
+    return model

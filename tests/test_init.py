@@ -22,7 +22,7 @@ def test_unknown_names_are_attribute_errors() -> None:
 
 
 def test_importing_loads_no_torch() -> None:
-    code = "import sys, dragkit, dragkit.edits, dragkit.pictures, dragkit.cli; print([m for m in HEAVY if m in sys.modules])"
+    code = "import sys, dragkit, dragkit.edits, dragkit.cli; print([m for m in HEAVY if m in sys.modules])"
     heavy = "HEAVY = ('torch', 'diffusers', 'transformers', 'cv2', 'scipy'); "
     found = subprocess.run([sys.executable, "-c", heavy + code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from dragkit import loading
 from dragkit.loading import Prediction
 from dragkit.model import StableDiffusion
-from dragkit.singlefile import START, END, _byte_letters
+from dragkit.singlefile import END, START, _byte_letters
 
 SIZE = (64, 48)  # (width, height) of test pictures: 16x12 latent cells at factor 4, never square
 CHANNELS = (32, 32, 64, 64)
@@ -57,22 +57,25 @@ def vae(kind: str = "tiny") -> Any:
     )
 
 
-def tokenizer(tokens: int = TOKENS) -> CLIPTokenizer:
+def tokenizer() -> CLIPTokenizer:
     """Every byte is a token, so that any prompt has tokens of its own."""
     letters = _byte_letters()
     names = [*letters, *(letter + "</w>" for letter in letters), START, END]
-    return CLIPTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=tokens)
+    return CLIPTokenizer(vocab={name: i for i, name in enumerate(names)}, merges=[], model_max_length=TOKENS)
 
 
-def text_encoder(width: int = TEXT, vocabulary: int = 514, tokens: int = TOKENS, layers: int = 1) -> CLIPTextModel:
+def text_encoder(
+    width: int = TEXT, vocabulary: int = 514, layers: int = 1, activation: str = "quick_gelu"
+) -> CLIPTextModel:
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=vocabulary,
             hidden_size=width,
             intermediate_size=2 * width,
             num_hidden_layers=layers,
+            hidden_act=activation,
             num_attention_heads=4,
-            max_position_embeddings=tokens,
+            max_position_embeddings=TOKENS,
             bos_token_id=vocabulary - 2,
             eos_token_id=vocabulary - 1,
             pad_token_id=vocabulary - 1,

@@ -256,19 +256,22 @@ def edited_region(edit: Edit, size: Size) -> Mask:
 
 
 def _with_landmarks(edit: Face, pixels: Pixels) -> Face:
-    """A Face edit with both sets of landmarks: those not given are found by the landmark network."""
-    from dragkit.toy.landmarks import detect
-
-    size = (pixels.shape[1], pixels.shape[0])
-    own, other = edit.landmarks, edit.reference_landmarks
-    if own is None:
-        own = tuple(map(tuple, detect(pixels).tolist()))
+    """A Face edit with both sets of landmarks, the reference's scaled to this picture's frame."""
+    own = _landmarks(pixels) if edit.landmarks is None else edit.landmarks
+    other = edit.reference_landmarks
     if edit.reference is not None:
         given = edit.reference.array()
-        found = detect(given) if other is None else np.array(other)
-        scale = np.array(size) / np.array([given.shape[1], given.shape[0]])
-        other = tuple(map(tuple, (found * scale).tolist()))
+        found = np.array(_landmarks(given) if other is None else other)
+        scale = np.array(pixels.shape[1::-1]) / np.array(given.shape[1::-1])
+        other = tuple((float(x), float(y)) for x, y in found * scale)
     return edit.model_copy(update={"landmarks": own, "reference_landmarks": other, "reference": None})
+
+
+def _landmarks(pixels: Pixels) -> tuple[tuple[float, float], ...]:
+    """The 68 landmarks that the landmark network finds."""
+    from dragkit.toy.landmarks import detect
+
+    return tuple((float(x), float(y)) for x, y in detect(pixels))
 
 
 def _pixels(picture: Picture) -> Pixels:

@@ -18,19 +18,16 @@ from typing import Any, Literal
 
 import torch
 
-from dragkit import memory
+from dragkit import hub, memory
+from dragkit.hub import PARTS
 from dragkit.schedule import BETAS, TRAIN_STEPS
 
 Prediction = Literal["eps", "v"]
 
 TOY = "toy"
 TOY_FOLDER = Path(__file__).parent / "toy" / "weights"
-PARTS = ("unet", "vae", "text_encoder")  # subfolders with weights in diffusers' layout
 PICKLED = (".ckpt", ".bin", ".pt", ".pth")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-SMALL_FILES = ["model_index.json", "*/config.json", "scheduler/*.json", "tokenizer/*"]
-WEIGHTS = [f"{part}/*.safetensors" for part in PARTS] + [f"{part}/*.safetensors.index.json" for part in PARTS]
-VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors", "*.fp16.safetensors.index.json"]  # second copies
 
 
 @dataclass(frozen=True)
@@ -83,44 +80,13 @@ def find(name: str) -> Path:
         return path
     if path.suffix.lower() == ".safetensors" or not HUB_ID.fullmatch(name) or name.startswith("."):
         raise ValueError(f'no model at {name}; give an existing folder or .safetensors file, a hub id or "{TOY}"')
-    return _download(name)
+    return hub.download(name, check_kind)
 
 
 _PICKLE_ADVICE = (
     "holds pickled weights, which can run code; convert them to .safetensors first "
     "(diffusers: pipeline.save_pretrained(folder, safe_serialization=True))"
 )
-
-
-def _download(name: str) -> Path:
-    """Snapshot folder of a hub id: from the cache if it is whole there, else from the hub, small files first, so that
-    an unsupported model is refused before gigabytes are fetched."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=SMALL_FILES + WEIGHTS, local_files_only=True))
-        if all(any((folder / part).glob("*.safetensors")) for part in PARTS):
-            return folder
-    except Exception:  # whatever is wrong with the cache, the hub may still have it
-        pass
-    wanted = f"{name} is not in the local cache"
-    if HF_HUB_OFFLINE:
-        raise ValueError(f"{wanted} and HF_HUB_OFFLINE is set; unset it, download the model first or give a folder")
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=SMALL_FILES))
-        check_kind(folder, name)
-        folder = Path(snapshot_download(name, allow_patterns=SMALL_FILES + WEIGHTS, ignore_patterns=VARIANTS))
-        if not all(any((folder / part).glob("*.safetensors")) for part in PARTS):  # published as fp16 only
-            folder = Path(snapshot_download(name, allow_patterns=SMALL_FILES + WEIGHTS))
-    except ValueError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"{wanted} and the hub did not give it ({reason}); check the id and the network, or give a folder"
-        ) from error
-    return folder
 
 
 def check_kind(folder: Path, name: str) -> None:
@@ -189,14 +155,24 @@ def _load_folder(folder: Path, name: str, dtype: torch.dtype, prediction: Predic
 
         def part(cls: Any, sub: str) -> Any:
             variant = "fp16" if all(".fp16" in file.name for file in _weights(folder / sub, name)) else None
-            return cls.from_pretrained(
-                folder / sub, use_safetensors=True, local_files_only=True, torch_dtype=dtype, variant=variant
-            )
+            with refusing(f"{name} lacks weights of its {sub}, or its configuration is another one"):
+                model, report = cls.from_pretrained(
+                    folder / sub,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    torch_dtype=dtype,
+                    variant=variant,
+                    output_loading_info=True,
+                )
+            if report["missing_keys"]:
+                raise ValueError(f"{name} lacks {min(report['missing_keys'])} of its {sub}; download it again")
+            return model
 
         unet = part(UNet2DConditionModel, "unet")
         vae = part(AutoencoderTiny if tiny else AutoencoderKL, "vae")
         text_encoder = part(CLIPTextModel, "text_encoder")
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        with refusing(f"{name} has no readable CLIP tokenizer"):
+            tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     return Parts(
         unet,
@@ -236,6 +212,16 @@ def require_memory(headers: Sequence[dict[str, tuple[int, ...]]], dtype: torch.d
     """Check that the weights fit into the machine's memory, through which they come also where they go on elsewhere."""
     numbers = sum(math.prod(shape) for shapes in headers for shape in shapes.values())
     memory.require(numbers * dtype.itemsize, torch.get_default_device(), f"loading {name}")
+
+
+@contextmanager
+def refusing(sentence: str) -> Iterator[None]:
+    """Turn whatever the libraries raise on a damaged checkpoint into one sentence."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{sentence} ({reason}); download it again") from error
 
 
 @contextmanager

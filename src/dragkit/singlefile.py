@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dragkit.loading import Parts, Prediction, header, quiet, read_json, require_memory
+from dragkit.loading import Parts, Prediction, header, quiet, read_json, refusing, require_memory
 
 CONFIGS = Path(__file__).parent / "configs"
 UNET = "model.diffusion_model."
@@ -54,14 +54,18 @@ def load(file: Path, dtype: torch.dtype, prediction: Prediction | None = None, c
         from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextConfig, CLIPTextModel
 
-        unet, vae = (
-            cls.from_single_file(tensors, config=str(folder), subfolder=part, local_files_only=True, torch_dtype=dtype)
-            for cls, part in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae"))
-        )
+        with refusing(f"{file} lacks weights of its U-Net or autoencoder"):
+            unet, vae = (
+                cls.from_single_file(
+                    tensors, config=str(folder), subfolder=sub, local_files_only=True, torch_dtype=dtype
+                )
+                for cls, sub in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae"))
+            )
         text = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder" / "config.json")))
         _fill(text, text_weights(tensors), file)
-    if any(value.is_meta for part in (unet, vae) for value in part.state_dict().values()):
-        raise ValueError(f"{file} lacks some weights of its U-Net or autoencoder; download it again")
+    for model, prefix in ((unet, UNET), (vae, VAE)):  # one to one, so a smaller number means random weights
+        if sum(key.startswith(prefix) for key in tensors) < len(model.state_dict()):
+            raise ValueError(f"{file} lacks some weights under {prefix}*; download it again")
     return Parts(unet, vae, text.to(dtype), tokenizer(folder), prediction=stated, files=(file,))
 
 

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 
 import dragkit
+from dragkit import pictures
 from dragkit.cli import records, show, work
 from dragkit.cli.options import (
     By,
@@ -29,6 +30,7 @@ from dragkit.cli.options import (
     needed_mask,
     offset,
 )
+from dragkit.cli.records import Drawing
 from dragkit.edits import Drag, Request, explain, parse_numbers
 
 app = typer.Typer(
@@ -48,15 +50,9 @@ app = typer.Typer(
     Masks are pictures of the same size, light on dark, or --box and --ellipse.
     """,
 )
-GENERATED = ("prompt", "negative_prompt", "seed", "size", "steps", "guidance", "model")
 Points = Annotated[list[str], typer.Option("--point", metavar="X,Y->X,Y", help="Handle and target; X,Y is a pin.")]
 Landmarks = Annotated[Path | None, typer.Option(metavar="A.json", help="[[x, y], ...]; found if left out.")]
 Prompt = Annotated[str, typer.Option(help="What to draw.", show_default=False)]
-
-
-def main() -> None:
-    """Entry point of the `dragkit` program."""
-    app()
 
 
 @app.command()
@@ -209,10 +205,10 @@ def generate(
     \b
     dragkit generate --prompt "a red apple on a table" --size 128x96 --seed 3 -o apple.png
     """
-    wanted = size and [int(n) for n in parse_numbers(size.lower().replace("x", ","), 2, "--size", "WxH, as 128x96")]
-    wish: Json = {"prompt": prompt, "negative_prompt": negative_prompt, "seed": seed, "size": wanted}
-    wish |= {"steps": steps, "guidance": guidance, "model": load.model or "toy"}
-    work.generate(wish, count, load, save)
+    wanted = size and parse_numbers(size.lower().replace("x", ","), 2, "--size", "WxH, for example 128x96")
+    asked = {"prompt": prompt, "negative_prompt": negative_prompt, "seed": seed, "size": wanted}
+    drawing = Drawing.model_validate({**asked, "steps": steps, "guidance": guidance, "model": load.model or "toy"})
+    work.generate(drawing, count, load, save)
 
 
 @app.command()
@@ -235,18 +231,11 @@ def run(
     found = records.load(file)
     changes = {name: v for name, v in (("steps", steps), ("seed", seed), ("count", count)) if v is not None}
     if found["kind"] == "generate":
-        wish = {
-            name: found[name] for name in ("prompt", "negative_prompt", "seed", "size", "steps", "guidance", "model")
-        }
         changes.pop("count", None)
-        wish |= {**changes, "model": load.model or wish["model"]}
-        work.generate(wish, count or 1, load, save)
+        work.generate(Drawing.model_validate({**found["drawing"], **changes}), count or 1, load, save)
         return
-    asked = {**found["request"], **changes}
-    if "settings" in found:  # of a result: all of them, so that later defaults change nothing
-        asked["settings"] = found["settings"]
-    request = Request.model_validate(asked, context={"folder": file.parent})
-    work.edit(request, load, save, way, f"{file.stem}-run", found.get("weights"))
+    request = Request.model_validate({**found["request"], **changes}, context={"folder": file.parent})
+    work.edit(request, load, save, way, f"{file.stem}-run", found)
 
 
 app.command()(grouped(show.schema))
@@ -295,7 +284,7 @@ def _json(path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        found = json.loads(path.read_text())
-    except ValueError:
+        found = json.loads(pictures.read_bytes(path).decode())
+    except (UnicodeDecodeError, json.JSONDecodeError):
         raise ValueError(f"{path} is not JSON; give a list of points: [[x, y], ...]") from None
     return found.get("landmarks") if isinstance(found, dict) else found

@@ -12,10 +12,13 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from pydantic import ValidationError
 
+from dragkit.cli import INTERRUPTED
 from dragkit.edits import explain, parse_numbers
 
 FAILED = 2  # exit code for bad input, as click and most Unix tools use it for bad usage
-INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
+
+OUT_OF_MEMORY = ("out of memory", "allocate memory")  # torch's words on an accelerator and on the CPU
+NO_MEMORY = "there is too little memory; give a smaller picture or another --dtype or --device"
 
 Json = dict[str, Any]
 Picture = Annotated[Path, typer.Argument(metavar="IN.png", help="The picture to edit.", show_default=False)]
@@ -147,8 +150,14 @@ def with_sentences(work: Callable[[], None]) -> None:
         work()
     except ValidationError as error:
         fail(explain(error))
+    except BrokenPipeError:  # the reader of our output has left, as in `dragkit methods | head`
+        raise typer.Exit(FAILED) from None
     except (ValueError, OSError, MemoryError) as error:
-        fail(str(error) or "there is too little memory; use a smaller picture or --dtype bf16")
+        fail(str(error) or NO_MEMORY)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in OUT_OF_MEMORY):
+            raise
+        fail(NO_MEMORY)
     except KeyboardInterrupt:
         say("stopped")
         raise typer.Exit(INTERRUPTED) from None

@@ -6,39 +6,57 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 import dragkit
 from dragkit import pictures
 from dragkit.edits import Request
-from dragkit.forms import PathPicture, PngMask, PngPicture
+from dragkit.forms import Frozen, PathPicture, PngMask, PngPicture
 
 Json = dict[str, Any]
+CONTENTS = {"edit": "request", "generate": "drawing"}  # kind of record -> where it says what was asked for
 
 
-def edit_record(request: Request, settings: Json, weights: str, embed: bool) -> str:
-    """The JSON text for the result of a request: pictures by name and SHA-256, or whole with `embed`; no folders."""
+class Drawing(Frozen):
+    """What `dragkit generate` is asked for, and what its PNG carries. size: (width, height), None = the model's own."""
+
+    prompt: str
+    negative_prompt: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+    guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    model: str = "toy"
+
+
+class Made(NamedTuple):
+    """How a picture was generated, and with which weights."""
+
+    drawing: Drawing
+    weights: str
+
+
+def edit_record(request: Request, weights: str, embed: bool, invert: bool) -> str:
+    """The JSON text for the result of a request: pictures by name and SHA-256, or whole with `embed`; no folders.
+
+    invert: a generated picture was inverted all the same.
+    """
     asked = _recorded(request, embed)
     asked["model"] = model_name(request.model)
-    record = {
-        "kind": "edit",
-        "dragkit": dragkit.__version__,
-        "request": asked,
-        "settings": settings,
-        "weights": weights,
-    }
-    return json.dumps(record)
+    head = {"kind": "edit", "dragkit": dragkit.__version__}
+    text = json.dumps({**head, "request": asked, "weights": weights, "invert": invert})
+    if len(text) > pictures.MAX_RECORD:
+        raise ValueError(f"the pictures take {len(text) >> 20} MB in the record; leave out --embed-source")
+    return text
 
 
-def generate_record(wish: Json, weights: str, picture: pictures.Pixels) -> str:
+def generate_record(drawing: Drawing, weights: str, picture: pictures.Pixels) -> str:
     """The JSON text for a generated picture: all that makes it again, and a hash to know it unchanged."""
-    pixels = pictures.pixel_hash(picture)
-    named = {**wish, "model": model_name(wish["model"])}
-    return json.dumps(
-        {"kind": "generate", "dragkit": dragkit.__version__, **named, "weights": weights, "pixels": pixels}
-    )
+    head = {"kind": "generate", "dragkit": dragkit.__version__}
+    asked = {**drawing.model_dump(mode="json"), "model": model_name(drawing.model)}
+    return json.dumps({**head, "drawing": asked, "weights": weights, "pixels": pictures.pixel_hash(picture)})
 
 
 def model_name(model: str) -> str:
@@ -53,11 +71,11 @@ def read_record(data: bytes) -> Json | None:
         found = json.loads(text) if text else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) and found.get("kind") in ("edit", "generate") else None
+    return found if isinstance(found, dict) and found.get("kind") in CONTENTS else None
 
 
-def generated_by(request: Request) -> Json | None:
-    """The record of the picture to edit if `dragkit generate` made it and no pixel was changed since."""
+def generated_by(request: Request) -> Made | None:
+    """How the picture to edit was made, if `dragkit generate` made it and no pixel was changed since."""
     match request.image:
         case PathPicture(path=path):
             data = pictures.read_bytes(path)
@@ -66,13 +84,16 @@ def generated_by(request: Request) -> Json | None:
         case _:
             return None
     found = read_record(data)
-    if found is None or found["kind"] != "generate":
+    if found is None or found.get("pixels") != pictures.pixel_hash(pictures.decode(data)):
         return None
-    return found if found.get("pixels") == pictures.pixel_hash(pictures.decode(data)) else None
+    try:
+        return Made(Drawing.model_validate(found.get("drawing")), str(found.get("weights")))
+    except ValidationError:  # of another version, or tampered with: a picture like any other
+        return None
 
 
 def load(path: Path) -> Json:
-    """What `dragkit run` is given: {"kind": "edit", "request": ...} or {"kind": "generate", ...}; paths made ready.
+    """What `dragkit run` is given: {"kind": "edit", "request": ...} or {"kind": "generate", "drawing": ...}.
 
     A request file may be the bare request. Pictures known by name and SHA-256 are looked for beside the file.
     """
@@ -83,9 +104,10 @@ def load(path: Path) -> Json:
             raise ValueError(f"{path.name} carries no record; give a PNG that dragkit wrote, or a request file")
     else:
         found = _parse(data, path)
-    if found.get("kind") == "edit":
-        found["request"] = _found(found.get("request"), path.parent)
-    return found
+    content = CONTENTS.get(str(found.get("kind")))
+    if content is None or not isinstance(found.get(content), dict):
+        raise ValueError(f"{path.name} is no record of an edit or a drawing; see `dragkit schema`")
+    return {**found, content: _found(found[content], path.parent)}
 
 
 def _parse(data: bytes, path: Path) -> Json:

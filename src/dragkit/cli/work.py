@@ -17,10 +17,11 @@ from rich.progress import Progress
 from dragkit import pictures
 from dragkit.cli import records
 from dragkit.cli.options import Json, Load, Save, Way, say
+from dragkit.cli.records import Drawing
 from dragkit.edits import Request, check, explain
 
 if TYPE_CHECKING:
-    from dragkit.editor import Editor
+    from dragkit.editor import Editor, Result
     from dragkit.source import Source
 
 SAME = 1.0  # mean difference in grey levels below which a re-created picture is the given one (another machine rounds)
@@ -28,8 +29,13 @@ SAME = 1.0  # mean difference in grey levels below which a re-created picture is
 Tick = Callable[[int, int], None]  # steps done, steps in all
 
 
-def edit(request: Request, load: Load, save: Save, way: Way, default: str, recorded: str | None = None) -> None:
-    """Do a request and write its results; `default` names the output if none is given, `recorded` the weights hash."""
+def edit(request: Request, load: Load, save: Save, way: Way, default: str, recorded: Json | None = None) -> None:
+    """Do a request and write its results; `default` names the output if none is given.
+
+    recorded: what a record says about the way it was done: weights, invert.
+    """
+    recorded = recorded or {}
+    way = dataclasses.replace(way, invert=way.invert or recorded.get("invert") is True)
     if request.image is None:
         raise ValueError('the request names no picture; add "image": {"path": "IN.png"}')
     picture = request.image.array()
@@ -38,46 +44,35 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     outputs = ready_outputs(save, default, request.count, previews=way.preview_every is not None)
     method = chosen_method(request)
     if way.embed_source:
-        records.edit_record(request, {}, "", embed=True)  # refuses what is too large, before the work
+        records.edit_record(request, "", embed=True, invert=way.invert)  # refuses what is too large, before the work
     editor = loaded(request.model, load)
-    if recorded not in (None, editor.weights_hash):
+    if recorded.get("weights", editor.weights_hash) != editor.weights_hash:
         say("the weights are not those of the record: the result will differ")
     source = _regenerated(editor, request, way) or _inverted(editor, request, picture)
     result = None
     for index, output in enumerate(outputs):
         one = request.model_copy(update={"seed": request.seed + index, "count": 1})
         if result is None or result.random:
-            with progress(f"editing {index + 1}/{len(outputs)}" if len(outputs) > 1 else "editing") as tick:
-                result = editor(
-                    source,
-                    one.edits,
-                    prompt=one.prompt,
-                    reference_prompt=one.reference_prompt,
-                    negative_prompt=one.negative_prompt,
-                    method=method,
-                    steps=one.steps,
-                    guidance=one.guidance,
-                    seed=one.seed,
-                    preserve=one.preserve,
-                    callback=_watcher(editor, source, output, way.preview_every, save.force, tick),
-                )
+            result = _edited(editor, source, one, method, output, way.preview_every, save.force)
             for note in result.notes:
                 say(note)
-            if len(outputs) > 1 and not result.random:
-                say(f"nothing in this setting is random: all {len(outputs)} results are the same picture")
-        settings = json.loads(json.dumps(dataclasses.asdict(method)))
-        text = records.edit_record(one, settings, editor.weights_hash, way.embed_source)
+        if index == 1 and not result.random:
+            say(f"nothing in this setting is random: all {len(outputs)} results are the same picture")
+        one = one.model_copy(update={"steps": result.steps, "settings": result.settings})  # later defaults may differ
+        text = records.edit_record(one, editor.weights_hash, way.embed_source, way.invert)
         write(output, np.asarray(result.image), text, save.force)
 
 
-def generate(wish: Json, count: int, load: Load, save: Save) -> None:
-    """Draw pictures of a prompt; `wish` has prompt, negative_prompt, seed, size, steps, guidance and model."""
+def generate(drawing: Drawing, count: int, load: Load, save: Save) -> None:
+    """Draw pictures of a prompt, seed by seed."""
     outputs = ready_outputs(save, "generated", count)
-    editor = loaded(wish["model"], load)
+    drawing = drawing.model_copy(update={"model": load.model or drawing.model})
+    editor = loaded(drawing.model, load)
     for index, output in enumerate(outputs):
-        one = {**wish, "seed": wish["seed"] + index}
+        one = drawing.model_copy(update={"seed": drawing.seed + index})
         source = _drawn(editor, one)
-        one |= {"steps": source.schedule.levels, "guidance": source.guidance, "size": list(source.size)}
+        used = {"steps": source.schedule.levels, "guidance": source.guidance, "size": source.size}
+        one = one.model_copy(update=used)  # later defaults may differ
         write(output, source.picture, records.generate_record(one, editor.weights_hash, source.picture), save.force)
 
 
@@ -126,8 +121,8 @@ def ready_outputs(save: Save, default: str, count: int, previews: bool = False) 
         pictures.check_writable(path, save.force)
         if previews and not save.force and (old := next(path.parent.glob(f"{path.stem}.step-*{path.suffix}"), None)):
             raise ValueError(f"{old} exists already; give another output with -o or overwrite it with --force")
-        if path.suffix.lower() != ".png":
-            say(f"{path.name} cannot carry the record of the edit; choose .png to be able to repeat it")
+    if output.suffix.lower() != ".png":
+        say(f"{output.name} cannot carry the record of the edit; choose .png to be able to repeat it")
     return outputs
 
 
@@ -156,16 +151,15 @@ def write(path: Path, picture: pictures.Pixels, text: str | None, force: bool) -
     print(path)
 
 
-def _drawn(editor: Editor, wish: Json) -> Source:
-    size = wish["size"] and (int(wish["size"][0]), int(wish["size"][1]))
+def _drawn(editor: Editor, drawing: Drawing) -> Source:
     with progress("drawing") as tick:
         return editor.generate(
-            wish["prompt"],
-            size=size,
-            seed=wish["seed"],
-            steps=wish["steps"],
-            guidance=wish["guidance"],
-            negative_prompt=wish["negative_prompt"],
+            drawing.prompt,
+            size=drawing.size,
+            seed=drawing.seed,
+            steps=drawing.steps,
+            guidance=drawing.guidance,
+            negative_prompt=drawing.negative_prompt,
             progress=tick,
         )
 
@@ -175,16 +169,17 @@ def _regenerated(editor: Editor, request: Request, way: Way) -> Source | None:
     made = None if way.invert else records.generated_by(request)
     if made is None or request.image is None:
         return None
-    if made["weights"] != editor.weights_hash or request.steps not in (None, made["steps"]):
+    drawing = made.drawing
+    if made.weights != editor.weights_hash or request.steps not in (None, drawing.steps):
         say("the picture was generated with other weights or steps: inverting it")
         return None
-    source = _drawn(editor, made)
+    source = _drawn(editor, drawing)
     difference = np.abs(source.picture.astype(np.int16) - request.image.array()).mean()
     if difference > SAME:
         say("the picture's record does not give the same picture here: inverting it")
         return None
-    if request.prompt not in ("", made["prompt"]):
-        say(f'the prompt is that of the generated picture, "{made["prompt"]}"; --invert uses yours')
+    if request.prompt not in ("", drawing.prompt):
+        say(f'the prompt is that of the generated picture, "{drawing.prompt}"; --invert uses yours')
     say("this picture was generated here: its own trajectory is used instead of an inversion (--invert forces one)")
     return source
 
@@ -200,19 +195,31 @@ def _inverted(editor: Editor, request: Request, picture: pictures.Pixels) -> Sou
         )
 
 
-def _watcher(
-    editor: Editor, source: Source, output: Path, every: int | None, force: bool, tick: Tick
-) -> Callable[[Any], None]:
-    """Called after each step: moves the bar and writes the previews."""
+def _edited(
+    editor: Editor, source: Source, request: Request, method: Any, output: Path, every: int | None, force: bool
+) -> Result:
+    """One result, with a bar that moves and the previews written on the way."""
 
     def watch(step: Any) -> None:
         done = step.levels - step.level
         tick(done, step.levels)
-        if every and done and done % every == 0:
+        if every and done % every == 0 and done < step.levels:
             path = output.with_stem(f"{output.stem}.step-{done:03d}")
             pictures.write(path, editor.preview(step, source), force=force)
 
-    return watch
+    with progress("editing") as tick:
+        return editor(
+            source,
+            request.edits,
+            prompt=request.prompt,
+            reference_prompt=request.reference_prompt,
+            negative_prompt=request.negative_prompt,
+            method=method,
+            guidance=request.guidance,
+            seed=request.seed,
+            preserve=request.preserve,
+            callback=watch,
+        )
 
 
 @contextlib.contextmanager

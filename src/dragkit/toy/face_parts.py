@@ -45,9 +45,10 @@ def _bust(face: Face, head: Array) -> list[Layer]:
     collar = curve(place([*mirrored, (-14, 62), (0, 66), (14, 62), *shoulder]))
     cloth = np.concatenate([collar, place([(72, far), (-72, far)])])
     seam = stroke(place([(-24, 54), (-14, 62), (0, 66), (14, 62), (24, 54)]), 3.2 * unit, 1.0)
+    shadow = head + np.array([-2.0 * face.light, 6.0]) * unit
     return [
         Layer("cover", (neck,), shade(face.skin, 0.9)),
-        Layer("", (head + np.array([-2.0 * face.light, 6.0]) * unit,), shade(face.skin, 0.55), 0.7, 2.0 * unit, (neck,)),
+        Layer("", (shadow,), shade(face.skin, 0.55), 0.7, 2.0 * unit, (neck,)),
         Layer("cover", (cloth,), face.cloth),
         Layer("", (place([(-34, 70), (-30, far), (-44, far)]), place([(34, 70), (30, far), (44, far)])),
               shade(face.cloth, 0.6), 0.6, 1.8 * unit, (cloth,)),

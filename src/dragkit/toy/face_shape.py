@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 FULL_YAW = np.deg2rad(25.0)  # the head's turn at yaw = 1
 HALF_WIDTH, CHIN, SKULL = 33.0, 44.0, 37.0  # of the face at width = height = 1: half width, eyes to chin, eyes to top
-MOUTH_Y, HALF_MOUTH, EYE_X, HALF_EYE = 27.5, 13.0, 14.8, 7.6
+MOUTH_Y, HALF_MOUTH, EYE_X, HALF_EYE = 27.5, 13.6, 14.8, 7.6
 
 
 def pixels_per_unit(face: Face) -> float:
@@ -57,13 +57,14 @@ def _jaw(face: Face) -> Array:
     angle = np.linspace(np.pi, 0, 17)
     down, across = np.sin(angle), np.cos(angle)
     x = HALF_WIDTH * face.width * np.sign(across) * np.abs(across) ** (1.1 - 0.35 * face.jaw)
-    y = CHIN * face.height * down ** (1.05 - 0.2 * face.jaw) + 5.0 * face.mouth_open * down**3
+    y = CHIN * face.height * down ** (1.05 - 0.2 * face.jaw) + 5.0 * face.mouth_open * np.clip(2 * down - 1, 0, 1) ** 2
     return np.column_stack([x, y, -2 + 14 * down**2])
 
 
 def _mouth(face: Face) -> Array:
     """The 20 lip points [20, 3]."""
-    half = HALF_MOUTH * face.mouth_width * (1 + 0.14 * face.smile) * (1 - 0.08 * face.mouth_open)
+    stretch = (0.14 if face.smile > 0 else 0.04) * face.smile
+    half = HALF_MOUTH * face.mouth_width * (1 + stretch) * (1 - 0.05 * face.mouth_open)
     thick, opening = face.lip_thickness, face.mouth_open
     middle = MOUTH_Y * face.height
 

@@ -23,15 +23,21 @@ FACE_17: tuple[int, ...] = (0, 4, 8, 12, 16, 19, 24, 30, 33, 36, 39, 42, 45, 48,
 PARTS = ("hair", "skin", "mouth", "eyes", "nose", "brows")
 HAIR_STYLES = ("short", "long", "tied", "curly", "bobbed")
 HAIR_COLOURS: dict[str, RGB] = {
-    "black": (34, 30, 36), "brown": (98, 60, 36), "blond": (222, 180, 98), "red": (178, 72, 32), "grey": (158, 158, 164),
-}  # fmt: skip
+    "black": (34, 30, 36),
+    "brown": (98, 60, 36),
+    "blond": (222, 180, 98),
+    "red": (178, 72, 32),
+    "grey": (158, 158, 164),
+}
 SKIN_COLOURS: dict[str, RGB] = {"light": (246, 208, 182), "tan": (214, 160, 118), "dark": (128, 82, 56)}
 IRIS_COLOURS: tuple[RGB, ...] = ((70, 42, 24), (60, 110, 165), (70, 120, 70), (110, 105, 100))
 CLOTH_COLOURS: tuple[RGB, ...] = (
-    (188, 48, 52), (48, 92, 172), (60, 138, 84), (232, 190, 72), (126, 76, 150), (238, 236, 230), (52, 56, 66), (226, 132, 66),
+    (188, 48, 52), (48, 92, 172), (60, 138, 84), (232, 190, 72), (126, 76, 150),
+    (238, 236, 230), (52, 56, 66), (226, 132, 66),
 )  # fmt: skip
 BACKGROUND_COLOURS: tuple[RGB, ...] = (
-    (150, 190, 222), (212, 200, 178), (160, 192, 160), (200, 170, 196), (122, 132, 150), (236, 214, 160), (88, 110, 120),
+    (150, 190, 222), (212, 200, 178), (160, 192, 160), (200, 170, 196), (122, 132, 150),
+    (236, 214, 160), (88, 110, 120),
 )  # fmt: skip
 WORDS: tuple[str, ...] = (
     *("a", "face", "with", "hair", "and", "skin", "smiling", "an", "open", "mouth", "turned", "left", "right"),
@@ -43,7 +49,10 @@ SMILING, MOUTH_OPEN, TURNED = 0.35, 0.3, 0.4  # from here on the caption says so
 
 @dataclass(frozen=True)
 class Face:
-    """All parameters of one face; rendering is a pure function of them."""
+    """All parameters of one face; rendering is a pure function of them.
+
+    Changing an expression moves only what it should: the rest of the picture stays the same to the bit.
+    """
 
     size: tuple[int, int] = (128, 128)  # (width, height) in pixels
     skin_name: str = "light"
@@ -92,6 +101,7 @@ class Face:
 
     @property
     def caption(self) -> str:
+        """At most 16 words, all out of WORDS; left and right are the picture's."""
         smiling = "smiling " if self.smile > SMILING else ""
         mouth = " and an open mouth" if self.mouth_open > MOUTH_OPEN else ""
         turned = f" turned {'left' if self.yaw < 0 else 'right'}" if abs(self.yaw) > TURNED else ""
@@ -162,7 +172,7 @@ def sample_face(rng: np.random.Generator, size: tuple[int, int] = (128, 128)) ->
         gaze_x=between(-1, 1), gaze_y=between(-0.7, 0.7),
         brow_height=between(-1, 1), brow_tilt=between(-1, 1), brow_thickness=between(0.7, 1.4),
         nose_length=between(0.88, 1.12), nose_width=between(0.8, 1.25),
-        mouth_width=between(0.92, 1.12), lip_thickness=between(0.75, 1.3),
+        mouth_width=between(0.95, 1.12), lip_thickness=between(0.75, 1.3),
         mouth_open=between(0.15, 1) if rng.random() < 0.5 else 0.0, smile=between(-0.6, 1),
     )  # fmt: skip
 
@@ -172,31 +182,32 @@ def retarget(face: Face, other: Face) -> Face:
     return replace(face, **{name: getattr(other, name) for name in GEOMETRY})
 
 
-def _changes(face: Face, rng: np.random.Generator) -> dict[tuple[int, ...], Face]:
-    """Edits that points can ask for, each under the landmarks that show it best, strongest first."""
-    wide, turn = face.width > 1, float(rng.uniform(0.7, 1.2)) * (-1 if face.yaw > 0 else 1)
+def _changes(face: Face, rng: np.random.Generator) -> list[tuple[tuple[int, ...], int, Face]]:
+    """Edits that points can ask for: landmarks that show each, strongest first; how many it takes; the edited face."""
+    turn = float(rng.uniform(0.7, 1.2)) * (-1 if face.yaw > 0 else 1)
     mouth = 0.0 if face.mouth_open > 0.4 else float(rng.uniform(0.6, 1))
-    lids = (37, 38, 43, 44)
-    return {
-        (57, 8): replace(face, mouth_open=mouth),
-        (30, 33, 57, 27, 8): replace(face, yaw=float(np.clip(face.yaw + turn, -1, 1))),
-        (19, 24): replace(face, brow_height=-0.9 if face.brow_height > 0 else 0.9),
-        lids: replace(face, eye_open=0.0 if face.eye_open > 0.5 else 0.95),
-        (48, 54): replace(face, smile=-0.5 if face.smile > 0.3 else 1.0),
-        (3, 13): replace(face, width=0.9 if wide else 1.08, jaw=face.jaw - 0.4 if wide else face.jaw + 0.4),
-        (8, 6, 10): replace(face, height=0.93 if face.height > 1 else 1.05),
-    }
+    wide = face.width > 1
+    jaw = float(np.clip(face.jaw + (-0.4 if wide else 0.4), 0, 1))
+    return [
+        ((57, 8, 66), 1, replace(face, mouth_open=mouth)),
+        ((30, 33, 57, 27, 8), 1, replace(face, yaw=float(np.clip(face.yaw + turn, -1, 1)))),
+        ((19, 24), 2, replace(face, brow_height=-0.9 if face.brow_height > 0 else 0.9)),
+        ((37, 44, 38, 43), 2, replace(face, eye_open=0.0 if face.eye_open > 0.5 else 0.95)),
+        ((48, 54), 2, replace(face, smile=-0.5 if face.smile > 0.3 else 1.0)),
+        ((3, 13, 4, 12), 2, replace(face, width=0.9 if wide else 1.08, jaw=jaw)),
+        ((8, 57, 6, 10), 2, replace(face, height=0.93 if face.height > 1 else 1.05)),  # the lip tells it from a mouth
+    ]
 
 
 def drag_tasks(face: Face, rng: np.random.Generator) -> list[tuple[NDArray[np.float32], NDArray[np.float32], Face]]:
     """Sensible drags of a face's parts: (handles [n, 2], targets [n, 2], the edited face), 1 <= n <= 5, in pixels.
 
     Mouth, turn of the head, brows, eyelids, smile, jaw and chin; an edit is left out where its strongest point would
-    move less than LEAST_DRAG.
+    move less than LEAST_DRAG. The targets are exactly the edited face's landmarks.
     """
     tasks = []
-    for points, edited in _changes(face, rng).items():
-        chosen = list(points[: int(rng.integers(1, len(points) + 1))])
+    for points, least, edited in _changes(face, rng):
+        chosen = list(points[: int(rng.integers(least, len(points) + 1))])
         handles, targets = face.landmarks[chosen], edited.landmarks[chosen]
         if np.linalg.norm(targets - handles, axis=1).max() >= LEAST_DRAG * min(face.size) / 128:
             tasks.append((handles, targets, edited))

@@ -22,6 +22,7 @@ SPLITS = ("train", "dev", "test")
 FAMILIES = ("face", "still")
 FACE_SHARE = 0.35
 
+
 def vocabulary() -> tuple[str, ...]:
     """Every word that can occur in a caption."""
     words = {"a", "an", "and", "on", "behind", "against", "under", "wall", "sky", "table", "floor", "ground", "glossy"}

@@ -25,6 +25,7 @@ Picture = NDArray[np.uint8]
 SHADOW = 0.34  # how much darker the ground is in a shadow
 MIRROR = 0.30  # how much of an object a glossy table shows
 
+
 @dataclass(frozen=True)
 class Scene:
     """A still life or landscape (place and objects), or a face. shadows: things cast them. light: towards it,
@@ -172,6 +173,9 @@ def _caption(place: Place, things: tuple[Thing, ...], terse: bool) -> str:
         words += [thing.colour, thing.kind]
         return ("an " if words[0][0] in "aeiou" else "a ") + " ".join(words)
 
+    if not things:
+        back = f"under a {place.sky} sky" if place.kind == "ground" else f"against a {place.wall} wall"
+        return f"a {'glossy ' if place.glossy else ''}{place.surface} {place.kind} {back}"
     subject = " and ".join(name(t) for t in things)
     if place.kind == "ground":
         where = "behind" if all(t.kind == "mountain" for t in things) else "on"
@@ -182,5 +186,3 @@ def _caption(place: Place, things: tuple[Thing, ...], terse: bool) -> str:
     if terse or len(things) > 2:
         return f"{subject} {'on a table' if terse and place.kind == 'table' else surface}"
     return f"{subject} {surface} against a {place.wall} wall"
-
-

@@ -83,8 +83,7 @@ class Thing:
 
 
 def _apply(matrix: NDArray[np.float64], outline: Array) -> Array:
-    moved: Array = np.asarray(outline @ matrix[:, :2].T + matrix[:, 2], np.float32)
-    return moved
+    return np.asarray(outline @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
 def bounds(thing: Thing) -> tuple[float, float, float, float]:
@@ -116,9 +115,10 @@ def draw_thing(canvas: Array, thing: Thing, lamp: Lamp, mirror: float | None = N
         base = _paint(part.paint, thing.rgb)
         colour = shaded(base, patch, outline, lamp, part.roundness, part.gloss)
         if part.patterned and thing.pattern != "plain":
-            second = _second(thing.colour, base)
-            share = _pattern(thing, patch, matrix)[..., None]
-            colour = colour * (1 + share * (np.array(second, np.float32) / np.array(base, np.float32) - 1))
+            change = np.asarray(
+                np.array(_second(thing.colour, base), np.float32) / np.array(base, np.float32) - 1, np.float32
+            )
+            colour *= 1 + _pattern(thing, patch, matrix)[..., None] * change
         composite(canvas, patch, colour)
 
 

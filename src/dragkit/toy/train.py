@@ -1,0 +1,51 @@
+"""Training of the toy model: `python -m dragkit.toy.train data|autoencoder|diffusion|... --run out/train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from dragkit.toy.training import autoencoder as autoencoders
+from dragkit.toy.training.data import SHARES, SIZES, Pool, load_pool, pool_folder, render_pool
+from dragkit.toy.training.optim import Budget
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+RunFolder = Annotated[Path, typer.Option("--run", help="folder of the run")]
+Minutes = Annotated[float | None, typer.Option(help="stop after this long; the learning rate ends at 0 there")]
+Steps = Annotated[int | None, typer.Option(help="stop after this many steps instead: the same on every machine")]
+Seed = Annotated[int, typer.Option(help="seed of weights, batches and noise")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps, ...")]
+FromWeights = Annotated[Path | None, typer.Option(help="continue from a folder of weights, with a fresh optimiser")]
+RUN = Path("out/train")
+TEST_COUNT = 1024
+
+
+def _pools(run: Path, split: str) -> list[Pool]:
+    return [load_pool(pool_folder(run, split, size)) for size in SIZES]
+
+
+@app.command()
+def data(run: RunFolder = RUN, count: Annotated[int, typer.Option(help="training scenes")] = 16_000) -> None:
+    """Renders the pools of training and held-out scenes."""
+    for split, total in (("test", TEST_COUNT), ("train", count)):
+        for size, share in zip(SIZES, SHARES, strict=True):
+            render_pool(pool_folder(run, split, size), split, size, round(total * share))
+            print(f"{split} {size[0]}x{size[1]}: {round(total * share)} scenes", flush=True)
+
+
+@app.command()
+def autoencoder(run: RunFolder = RUN, minutes: Minutes = None, steps: Steps = None, seed: Seed = 0,
+                device: Device = "cpu", from_weights: FromWeights = None) -> None:  # fmt: skip
+    """Trains the autoencoder."""
+    start = None
+    if from_weights is not None:
+        start = autoencoders.AutoencoderTiny.from_pretrained(from_weights / "vae", use_safetensors=True)
+    autoencoders.train(
+        run / "autoencoder", _pools(run, "train")[0], _pools(run, "test")[0], Budget(minutes, steps), seed,
+        torch.device(device), start,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    app()

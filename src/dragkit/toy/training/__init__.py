@@ -1,0 +1,1 @@
+"""Training of the toy model; the command line is `python -m dragkit.toy.train`."""

@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from dragkit.attention import Part, attend, decoder_layers, inject, record, token_masks
+
+TEXT = 32
+
+
+@pytest.fixture
+def call(tiny):
+    """One U-Net pass on a fixed latent [batch, 4, 12, 16]."""
+    generator = torch.Generator().manual_seed(1)
+    z = torch.randn(2, 4, 12, 16, generator=generator)
+    text = torch.randn(2, 7, TEXT, generator=generator)
+
+    def run(items=slice(0, 1)):
+        with torch.no_grad():
+            return tiny.predict(z[items], 500, text[items])
+
+    return run
+
+
+def test_recording_changes_nothing_and_sees_the_whole_decoder(tiny, call):
+    plain, store = call(), {}
+    with attend(tiny.unet, record(store)):
+        seen = call()
+    assert torch.allclose(plain, seen, atol=1e-6)
+    assert list(store) == decoder_layers(tiny.unet)
+    assert all(k.shape[0] == 1 for k, _ in store.values())
+
+
+def test_own_keys_and_values_change_nothing(tiny, call):
+    store = {}
+    with attend(tiny.unet, record(store)):
+        plain = call()
+    with attend(tiny.unet, inject([Part(store)])):
+        assert torch.allclose(call(), plain, atol=1e-6)
+    with attend(tiny.unet, inject([Part(store)], own=True)):  # every key twice: the same average
+        assert torch.allclose(call(), plain, atol=1e-5)
+
+
+def test_other_keys_and_values_change_the_result(tiny, call):
+    plain, store = call(), {}
+    with attend(tiny.unet, record(store)):
+        call(slice(1, 2))
+    with attend(tiny.unet, inject([Part(store)])):
+        assert not torch.allclose(call(), plain, atol=1e-4)
+
+
+def test_record_takes_the_item_it_is_told(tiny, call):
+    pair, alone = {}, {}
+    with attend(tiny.unet, record(pair, item=-1)):
+        call(slice(0, 2))
+    with attend(tiny.unet, record(alone)):
+        call(slice(1, 2))
+    name = decoder_layers(tiny.unet)[0]
+    assert torch.allclose(pair[name][0], alone[name][0], atol=1e-5)
+
+
+def test_everything_is_put_back_after_an_exception(tiny):
+    before = dict(tiny.unet.attn_processors)
+    with pytest.raises(RuntimeError, match="stop"), attend(tiny.unet, record({})):
+        assert tiny.unet.attn_processors != before
+        raise RuntimeError("stop")
+    assert tiny.unet.attn_processors == before
+
+
+def test_only_listed_layers_are_touched(tiny, call):
+    store = {}
+    chosen = decoder_layers(tiny.unet, blocks=(2,))
+    with attend(tiny.unet, record(store), chosen):
+        call()
+    assert list(store) == chosen
+    assert all(name.startswith("up_blocks.2.") for name in chosen)
+
+
+def test_injection_gathers_the_kept_tokens_and_closes_what_it_is_told():
+    generator = torch.Generator().manual_seed(2)
+    q, k, v, mk, mv = (torch.randn(b, 6, 4, generator=generator) for b in (2, 2, 2, 1, 1))
+    keep = {6: torch.tensor([1, 1, 0, 0, 0, 1], dtype=torch.bool)}
+    queries = {6: torch.tensor([1, 0, 0, 0, 0, 0], dtype=torch.bool)}
+    keys = {6: torch.tensor([1, 0, 0, 0, 0, 1], dtype=torch.bool)}
+    part = Part({"layer": (mk, mv)}, keep, (queries, keys))
+    new_k, new_v, hidden = inject([part], own=True)("layer", q, k, v)
+    assert new_k.shape == (2, 9, 4)
+    assert torch.equal(new_k[1, 6:], mk[0, [0, 1, 5]])
+    assert torch.equal(new_v[0, :6], v[0])
+    assert hidden is not None
+    assert hidden[0].tolist() == [False] * 6 + [True, False, True]
+    assert not hidden[1:].any()
+
+
+def test_token_masks_cover_every_level_of_a_picture_that_is_not_square():
+    masks = token_masks(lambda shape: torch.ones(shape, dtype=torch.bool), (18, 26))
+    assert sorted(masks) == sorted([18 * 26, 9 * 13, 5 * 7, 3 * 4])

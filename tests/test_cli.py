@@ -1,0 +1,496 @@
+"""The command line with a fake editor: requests, records, files, sentences and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dragkit import Editor, pictures
+from dragkit.cli import INTERRUPTED, main, records, work
+from dragkit.cli.app import app
+from dragkit.cli.options import with_sentences
+from dragkit.edits import Edit
+from dragkit.methods import METHODS
+from dragkit.model import StableDiffusion
+
+SIZE = (40, 24)  # (width, height)
+PICTURE = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+MASK = np.zeros((24, 40), bool)
+MASK[5:12, 8:20] = True
+
+
+@dataclass
+class FakeEditor:
+    """Stands for the Editor: a result is the picture plus seed + 1, a drawing is the seed's noise."""
+
+    weights_hash: str = "w1"
+    random: bool = True
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    stop_after: int | None = None
+
+    def source(self, picture: np.ndarray, **rest: Any) -> SimpleNamespace:
+        size = (picture.shape[1], picture.shape[0])
+        known = {"schedule": SimpleNamespace(levels=rest.get("steps") or 4), "guidance": 1.0}
+        return SimpleNamespace(picture=picture, size=size, **known)
+
+    def invert(self, picture: np.ndarray, **rest: Any) -> SimpleNamespace:
+        self.calls.append(("invert", rest))
+        rest.pop("progress")(1, 4)
+        return self.source(picture, **rest)
+
+    def generate(self, prompt: str, *, size: Any, seed: int, steps: int | None, **rest: Any) -> SimpleNamespace:
+        self.calls.append(("generate", {"prompt": prompt, "size": size, "seed": seed, "steps": steps, **rest}))
+        width, height = size or SIZE
+        picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+        return self.source(picture, steps=steps)
+
+    def preview(self, step: Any, source: Any) -> np.ndarray:
+        return np.full_like(source.picture, step.level)
+
+    def __call__(self, source: Any, edits: tuple[Edit, ...], **rest: Any) -> SimpleNamespace:
+        self.calls.append(("edit", {"edits": edits, **rest}))
+        levels = source.schedule.levels
+        for level in range(levels - 1, -1, -1):
+            if self.stop_after is not None and levels - level > self.stop_after:
+                raise KeyboardInterrupt
+            rest["callback"](SimpleNamespace(level=level, levels=levels))
+        image = Image.fromarray(source.picture + np.uint8(rest["seed"] + 1))
+        settings = {"guidance": rest["method"].guidance, "reference": rest["method"].reference}
+        return SimpleNamespace(image=image, random=self.random, notes=("a note",), settings=settings, steps=levels)
+
+    def named(self, name: str) -> list[Any]:
+        return [rest for called, rest in self.calls if called == name]
+
+
+@pytest.fixture
+def editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEditor:
+    """The fake in place of every model, and a folder with in.png, mask.png and ref.png to stand in."""
+    fake = FakeEditor()
+    monkeypatch.setattr(work, "loaded", lambda *_: fake)
+    monkeypatch.chdir(tmp_path)
+    pictures.write(Path("in.png"), PICTURE)
+    pictures.write(Path("ref.png"), PICTURE[::-1].copy())
+    Path("mask.png").write_bytes(pictures.encode_png(MASK))
+    return fake
+
+
+def ran(line: str, *more: str) -> Any:
+    found = CliRunner().invoke(app, [*line.split(), *more])
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+    return found
+
+
+def done(line: str, *more: str) -> Any:
+    found = ran(line, *more)
+    assert found.exit_code == 0, found.stderr
+    return found
+
+
+def refused(line: str, *more: str) -> str:
+    before = sorted(Path.cwd().rglob("*"))
+    found = ran(line, *more)
+    assert found.exit_code == 2, found.stdout
+    assert found.stderr.startswith("dragkit: ")
+    assert found.stderr.count("\n") == 1
+    assert sorted(Path.cwd().rglob("*")) == before
+    return str(found.stderr)
+
+
+def record(path: str) -> Any:
+    return records.read_record(Path(path).read_bytes())
+
+
+EVERY_EDIT = {
+    "move in.png --mask mask.png --by 6,-2 --scale 1.2 --angle 15 --fill-like mask.png": "move",
+    "move in.png --box 1,2,9,12 --by -3,4": "move",
+    "resize in.png --ellipse 3,4,20,20 --scale 1.3": "move",
+    "remove in.png --mask mask.png": "remove",
+    "replace in.png --mask mask.png --reference ref.png --reference-mask mask.png": "replace",
+    "paste in.png --reference ref.png --reference-box 3,3,12,12 --by 4,5 --scale 0.5": "paste",
+    "drag in.png --point 6,8->6,16 --point 1,1 --mask mask.png": "drag",
+    "drag in.png --point 6,8->6,16": "drag",
+    "face in.png --reference ref.png --points 17": "face",
+}
+
+
+@pytest.mark.parametrize(("line", "kind"), EVERY_EDIT.items())
+def test_every_edit_goes_from_png_to_png_and_repeats_itself(editor: FakeEditor, line: str, kind: str) -> None:
+    assert done(f"{line} --prompt cup --seed 3 --steps 6 -o out.png").stdout == "out.png\n"
+    assert np.array_equal(pictures.read("out.png"), PICTURE + np.uint8(4))
+    done("run out.png -o again.png")
+    first, second = editor.named("edit")
+    assert [edit.kind for edit in first["edits"]] == [kind]
+    assert first["prompt"] == "cup"
+    for edit in (*first["edits"], *second["edits"]):
+        assert not getattr(edit, "mask", None) or edit.mask.array(SIZE).any()
+    assert record("again.png") == record("out.png")
+    assert np.array_equal(pictures.read("again.png"), pictures.read("out.png"))
+
+
+def test_options_reach_the_edit(editor: FakeEditor) -> None:
+    done(next(iter(EVERY_EDIT)) + " --guidance 2 --no-preserve --negative-prompt fog --reference-prompt hat -o out.png")
+    (call,) = editor.named("edit")
+    edit = call["edits"][0]
+    assert (edit.offset, edit.scale, edit.angle) == ((6, -2), 1.2, 15)
+    assert np.array_equal(edit.fill_like.array(SIZE), MASK)
+    assert (call["guidance"], call["preserve"]) == (2, False)
+    assert (call["negative_prompt"], call["reference_prompt"]) == ("fog", "hat")
+
+
+def test_the_record_names_no_folders(editor: FakeEditor, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "model").mkdir()
+    for name in ("in.png", "mask.png"):
+        (tmp_path / name).rename(tmp_path / "secret" / name)
+    folder = tmp_path / "secret"
+    done(f"remove {folder}/in.png --mask {folder}/mask.png --model {folder}/model -o out.png")
+    assert "secret" not in json.dumps(record("out.png"))
+    assert record("out.png")["request"]["image"].keys() == {"name", "sha256"}
+    assert record("out.png")["request"]["model"] == "model"
+    refusal = refused("run out.png -o again.png")
+    assert "the picture in.png is missing; put it into the folder" in refusal
+
+
+def test_a_changed_source_is_refused(editor: FakeEditor) -> None:
+    done("remove in.png --mask mask.png -o out.png")
+    pictures.write(Path("in.png"), 255 - PICTURE, force=True)
+    assert "is not the in.png of the record" in refused("run out.png -o again.png")
+
+
+def test_an_embedded_source_needs_no_files(editor: FakeEditor) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    Image.fromarray(PICTURE).save("photo.png", exif=exif)
+    done(f"{list(EVERY_EDIT)[4].replace('in.png', 'photo.png')} --embed-source -o out.png")
+    for name in ("photo.png", "mask.png", "ref.png"):
+        Path(name).unlink()
+    assert b"taken at home" not in Path("out.png").read_bytes()
+    done("run out.png -o again.png")
+    assert np.array_equal(pictures.read("again.png"), pictures.read("out.png"))
+
+
+def test_a_record_too_large_is_refused_before_the_work(editor: FakeEditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_RECORD", 1000)
+    assert "leave out --embed-source" in refused("remove in.png --mask mask.png --embed-source -o out.png")
+    assert editor.calls == []
+
+
+def test_other_weights_are_told(editor: FakeEditor) -> None:
+    done("remove in.png --mask mask.png -o out.png")
+    editor.weights_hash = "w2"
+    assert "the weights are not those of the record" in done("run out.png -o again.png").stderr
+
+
+def test_a_request_file_runs(editor: FakeEditor, tmp_path: Path) -> None:
+    edits = [
+        {"kind": "move", "mask": {"path": "mask.png"}, "offset": [3, 4]},
+        {"kind": "remove", "mask": {"box": [1, 1, 9, 9]}},
+    ]
+    asked = {"image": {"path": "in.png"}, "edits": edits, "settings": {"reference": "branch"}, "seed": 5}
+    (tmp_path / "request.json").write_text(json.dumps(asked))
+    (tmp_path / "elsewhere").mkdir()
+    done("run request.json --count 2 -o elsewhere/out.png")
+    calls = editor.named("edit")
+    assert [call["seed"] for call in calls] == [5, 6]
+    assert calls[0]["method"].reference == "branch"
+    assert len(calls[0]["edits"]) == 2
+    assert len(editor.named("invert")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "is neither a result PNG nor JSON"),
+        ("[]", "holds no request"),
+        ("{}", "edits: is missing"),
+        ('{"edits": [{"kind": "remove", "mask": {"box": [1, 1, 9, 9]}}]}', "names no picture"),
+        ('{"image": {"path": "none.png"}, "edits": [{"kind": "remove", "mask": {"box": [1, 1, 9, 9]}}]}', "no file"),
+        (
+            '{"image": {"path": "in.png"}, "edits": [{"kind": "remove", "mask": {"path": "in.jpg"}}]}',
+            "there is no file",
+        ),
+        (
+            '{"image": {"path": "in.png"}, "edits": [{"kind": "remove", "mask": {"box": [1, 1, 9]}}]}',
+            "edits[0].mask.box",
+        ),
+        ('{"kind": "edit"}', "no record of"),
+        ('{"kind": "generate"}', "no record of"),
+        ('{"kind": "dance"}', "no record of"),
+    ],
+)
+def test_bad_request_files_get_a_sentence(editor: FakeEditor, text: str, sentence: str) -> None:
+    Path("request.json").write_text(text)
+    assert sentence in refused("run request.json -o out.png")
+    assert editor.calls == []
+
+
+def test_a_png_without_record_is_refused(editor: FakeEditor) -> None:
+    assert "in.png carries no record" in refused("run in.png -o out.png")
+
+
+def test_generated_pictures_are_not_inverted(editor: FakeEditor) -> None:
+    done("generate --size 40x24 --seed 7 --steps 5 -o apple.png", "--prompt", "a red apple")
+    made = record("apple.png")
+    asked = made["drawing"]
+    assert (asked["prompt"], asked["seed"], asked["size"], made["weights"]) == ("a red apple", 7, [40, 24], "w1")
+    found = done("move apple.png --mask mask.png --by 3,3 -o moved.png")
+    assert "its own trajectory is used instead of an inversion" in found.stderr
+    assert editor.named("invert") == []
+    first, second = editor.named("generate")
+    assert {**first, "progress": 0, "guidance": 0} == {**second, "progress": 0, "guidance": 0}
+    done("run moved.png -o again.png")
+    assert editor.named("invert") == []
+    done("move apple.png --mask mask.png --by 3,3 --invert -o inverted.png")
+    assert len(editor.named("invert")) == 1
+    done("run inverted.png -o inverted-again.png")
+    assert len(editor.named("invert")) == 2
+    pixels = pictures.read("apple.png")  # a record of another world is no reason to fail
+    odd = json.dumps({"kind": "generate", "drawing": {"by": "hand"}, "pixels": pictures.pixel_hash(pixels)})
+    pictures.write(Path("apple.png"), pixels, odd, force=True)
+    done("move apple.png --mask mask.png --by 3,3 -o odd.png")
+    assert len(editor.named("invert")) == 3
+
+
+def test_generated_pictures_are_repeated(editor: FakeEditor) -> None:
+    done("generate --prompt apple --seed 7 -o apple.png")
+    done("run apple.png -o again.png")
+    assert np.array_equal(pictures.read("again.png"), pictures.read("apple.png"))
+    assert record("again.png") == record("apple.png")
+
+
+def test_an_embedded_generated_source_keeps_its_trajectory(editor: FakeEditor) -> None:
+    done("generate --prompt apple --seed 7 -o apple.png")
+    done("remove apple.png --mask mask.png --embed-source -o out.png")
+    Path("apple.png").unlink()
+    assert "its own trajectory" in done("run out.png -o again.png").stderr
+
+
+@pytest.mark.parametrize("change", ["pixel", "weights", "steps", "world"])
+def test_generated_pictures_are_inverted_when_anything_changed(editor: FakeEditor, change: str) -> None:
+    done("generate --prompt apple --seed 7 --steps 5 -o apple.png")
+    text = pictures.record(Path("apple.png").read_bytes())
+    more = ""
+    if change == "pixel":
+        pixels = pictures.read("apple.png")
+        pixels[0, 0, 0] ^= 1
+        pictures.write(Path("apple.png"), pixels, text, force=True)
+    elif change == "weights":
+        editor.weights_hash = "w2"
+    elif change == "steps":
+        more = " --steps 6"
+    else:
+        editor.source = lambda picture, **rest: FakeEditor.source(editor, 255 - picture, **rest)  # type: ignore[method-assign]
+    done(f"remove apple.png --mask mask.png{more} -o out.png")
+    assert len(editor.named("invert")) == 1
+
+
+def test_outputs_have_free_names(editor: FakeEditor) -> None:
+    names = [done("remove in.png --mask mask.png").stdout.strip() for _ in range(3)]
+    assert names == ["in-remove.png", "in-remove-2.png", "in-remove-3.png"]
+    assert done("generate --prompt cup").stdout.strip() == "generated.png"
+
+
+def test_nothing_is_overwritten_without_force(editor: FakeEditor) -> None:
+    Path("out.png").write_text("mine")
+    assert "exists already" in refused("remove in.png --mask mask.png -o out.png")
+    assert Path("out.png").read_text() == "mine"
+    assert editor.calls == []
+    done("remove in.png --mask mask.png -o out.png --force")
+    assert record("out.png")["kind"] == "edit"
+
+
+def test_count_writes_seed_by_seed(editor: FakeEditor) -> None:
+    found = done("remove in.png --mask mask.png --seed 4 --count 3 -o out.png")
+    assert found.stdout.split() == ["out-1.png", "out-2.png", "out-3.png"]
+    assert "random" not in found.stderr
+    for seed, name in enumerate(found.stdout.split(), 4):
+        assert record(name)["request"]["seed"] == seed
+        assert record(name)["request"]["count"] == 1
+        assert np.array_equal(pictures.read(name), PICTURE + np.uint8(seed + 1))
+    assert len(editor.named("invert")) == 1
+
+
+def test_count_says_when_nothing_is_random(editor: FakeEditor) -> None:
+    editor.random = False
+    found = done("remove in.png --mask mask.png --count 3 -o out.png")
+    assert found.stderr.count("nothing in this setting is random: all 3 results") == 1
+    assert len(editor.named("edit")) == 1
+    assert Path("out-3.png").exists()
+    assert "random" not in done("remove in.png --mask mask.png -o one.png").stderr
+
+
+def test_previews(editor: FakeEditor) -> None:
+    done("remove in.png --mask mask.png --steps 6 --preview-every 2 -o out.png")
+    assert sorted(p.name for p in Path().glob("out.step-*")) == ["out.step-002.png", "out.step-004.png"]
+    assert (pictures.read("out.step-002.png") == 4).all()
+    Path("out.png").unlink()
+    assert "out.step-00" in refused("remove in.png --mask mask.png --steps 6 --preview-every 3 -o out.png")
+
+
+def test_jpeg_outputs_say_that_they_carry_no_record(editor: FakeEditor) -> None:
+    assert "cannot carry the record" in done("remove in.png --mask mask.png -o out.jpg").stderr
+
+
+def test_settings_reach_the_method(editor: FakeEditor) -> None:
+    settings = "--set reference=branch --set guided=0.1,0.5 --set mapped=True --set repeats=2"
+    done(f"remove in.png --mask mask.png {settings} -o out.png")
+    method = editor.named("edit")[0]["method"]
+    assert (method.reference, method.guided, method.mapped, method.repeats) == ("branch", (0.1, 0.5), True, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("remove none.png --mask mask.png -o out.png", "none.png"),
+        ("remove in.png --mask none.png -o out.png", "there is no file"),
+        ("remove in.png -o out.png", "no mask; give --mask M.png, --box x0,y0,x1,y1 or --ellipse"),
+        ("remove in.png --mask mask.png --box 1,2,3,4 -o out.png", "got --mask and --box; give one"),
+        ("remove in.png --box 1,2,3 -o out.png", 'got "1,2,3" for --box, want x0,y0,x1,y1'),
+        ("remove in.png --box 5,2,3,9 -o out.png", "mask.box: got 5,2,3,9, want"),
+        ("remove in.png --box 90,2,99,9 -o out.png", "the mask is empty"),
+        ("move in.png --mask mask.png --by 3 -o out.png", 'got "3" for --by, want dx,dy'),
+        ("move in.png --mask mask.png --by nan,3 -o out.png", "for --by, want dx,dy"),
+        ("move in.png --mask mask.png --by 99,3 -o out.png", "wholly out of the picture"),
+        ("move in.png --mask mask.png --by 1,3 --scale -1 -o out.png", "scale: got -1.0, want greater than 0"),
+        ("resize in.png --mask mask.png --scale inf -o out.png", "scale: got inf, want a finite number"),
+        (
+            "paste in.png --reference ref.png --by 1,1 -o out.png",
+            "no mask; give --reference-mask M.png, --reference-box",
+        ),
+        ("drag in.png --point 1,2->99,2 -o out.png", "the target (99, 2) lies outside the picture of 40x24 px"),
+        ("drag in.png --point 1,2->3,4 --point 1,2->5,6 -o out.png", "the handle (1, 2) goes to (3, 4) and to (5, 6)"),
+        ("drag in.png --point 1;2 -o out.png", 'got "1;2"'),
+        ("face in.png -o out.png", "no face to imitate"),
+        ("face in.png --reference ref.png --points 12 -o out.png", "points: got 12, want 17 or 68"),
+        ("face in.png --reference ref.png --landmarks mask.png -o out.png", "mask.png is not JSON"),
+        ("face in.png --reference ref.png --landmarks none.json -o out.png", "there is no file none.json"),
+        ("remove in.png --mask mask.png -o none/out.png", "there is no folder none"),
+        ("remove in.png --mask mask.png -o out.bmp", "the ending is not one of"),
+        ("remove in.png --mask mask.png --count 0 -o out.png", "count: got 0"),
+        ("remove in.png --mask mask.png --seed -2 -o out.png", "seed: got -2"),
+        ("remove in.png --mask mask.png --method magic -o out.png", "there is no method magic; give one of"),
+        ("remove in.png --mask mask.png --set magic=1 -o out.png", "has no setting magic"),
+        ("remove in.png --mask mask.png --set magic -o out.png", "want name=value"),
+        ("remove in.png --mask mask.png --set repeats=two -o out.png", "the setting repeats: got 'two'"),
+        ("remove in.png --mask mask.png --set reference=cloud -o out.png", "'cloud'"),
+        ("generate --prompt cup --size 12 -o out.png", 'got "12" for --size, want WxH'),
+        ("generate --prompt cup --size 9.5x9 -o out.png", "size[0]: got 9.5, want"),
+        ("generate --prompt cup --size 0x9 -o out.png", "size[0]: got 0"),
+        ("generate --prompt cup --guidance nan -o out.png", "guidance"),
+        ("run none.json -o out.png", "there is no file none.json"),
+    ],
+)
+def test_bad_input_gets_one_sentence_before_any_work(editor: FakeEditor, line: str, sentence: str) -> None:
+    assert sentence in refused(line)
+    assert editor.calls == []
+
+
+def test_ctrl_c_leaves_no_file(editor: FakeEditor) -> None:
+    editor.stop_after = 2
+    found = ran("remove in.png --mask mask.png -o out.png")
+    assert (found.exit_code, found.stderr) == (130, "dragkit: stopped\n")
+    assert not list(Path().glob("*out*"))
+
+
+def test_ctrl_c_while_loading_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dragkit.cli.app.app", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == INTERRUPTED
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried"), OSError("no net\nat all")])
+def test_troubles_of_the_machine_are_sentences(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def trouble() -> None:
+        raise error
+
+    with pytest.raises(Exception, match="2") as caught:
+        with_sentences(trouble)
+    assert caught.value.exit_code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_our_own_mistakes_are_not_hidden() -> None:
+    def mistake() -> None:
+        raise RuntimeError("shape mismatch")
+
+    with pytest.raises(RuntimeError, match="shape"):
+        with_sentences(mistake)
+
+
+def test_the_schema_is_json(editor: FakeEditor) -> None:
+    assert "edits" in json.loads(done("schema").stdout)["properties"]
+
+
+def test_methods_are_listed_with_every_setting() -> None:
+    text = done("methods").stdout
+    for name, method in METHODS.items():
+        assert f"{name}:" in text
+        for setting in method.__dataclass_fields__:
+            assert f"  {setting} = " in text
+
+
+def test_models_lists_the_toy_and_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "models--some--model" / "snapshots" / "1" / "model_index.json"
+    index.parent.mkdir(parents=True)
+    index.write_text('{"_class_name": "StableDiffusionPipeline"}')
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    text = done("models").stdout
+    assert text.startswith("toy:")
+    assert "some/model:" in text
+
+
+COMMANDS = ["move", "resize", "remove", "replace", "paste", "drag", "face", "generate", "run"]
+TELLING = ["schema", "methods", "models", "demo"]
+
+
+def test_help_teaches_by_example_without_torch() -> None:
+    code = "import sys; from dragkit.cli import main\ntry: main()\nfinally: sys.exit('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert all(f"\n  {command} " in found.stdout for command in COMMANDS + TELLING)
+    for command in COMMANDS:
+        assert f"dragkit {command} " in done(f"{command} --help").stdout
+
+
+def test_bare_dragkit_shows_help() -> None:
+    assert "Usage:" in ran("").output
+    assert done("--version").stdout.strip()
+
+
+@pytest.mark.parametrize("line", [line for line in EVERY_EDIT if not line.startswith("face")])
+def test_the_real_editor_is_called_as_it_wants(
+    editor: FakeEditor, monkeypatch: pytest.MonkeyPatch, tiny: StableDiffusion, line: str
+) -> None:
+    monkeypatch.setattr(work, "loaded", lambda *_: Editor(tiny))
+    done(f"{line} --prompt cup --steps 3 --preview-every 1 -o out.png")
+    done("run out.png -o again.png")
+    assert pictures.read("out.step-001.png").shape == PICTURE.shape
+    assert np.array_equal(pictures.read("again.png"), pictures.read("out.png"))
+    assert record("again.png") == record("out.png")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_real_editor_repeats_every_method(
+    editor: FakeEditor, monkeypatch: pytest.MonkeyPatch, tiny: StableDiffusion, method: str
+) -> None:
+    monkeypatch.setattr(work, "loaded", lambda *_: Editor(tiny))
+    done("generate --prompt cup --steps 3 --size 40x24 -o cup.png")
+    found = done(f"remove cup.png --mask mask.png --method {method} --count 2 --seed 5 -o out.png")
+    assert "its own trajectory" in found.stderr
+    done("run out-2.png -o again.png")
+    assert np.array_equal(pictures.read("again.png"), pictures.read("out-2.png"))
+    assert record("again.png") == record("out-2.png")

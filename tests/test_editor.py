@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from dragkit.editor import Editor, edited_region
+from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
+from dragkit.methods import DragonDiffusion, dragondiffusion
+
+SIZE = (70, 45)  # not what the model takes: its canvas is another
+OBJECT = {"box": (10, 10, 30, 26)}
+QUICK = DragonDiffusion(guidance=1.0)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def editor(calm):
+    return Editor(calm)
+
+
+@pytest.fixture
+def calls(calm, monkeypatch):
+    """The timesteps of every U-Net pass."""
+    seen = []
+    inner = calm.unet.forward
+    monkeypatch.setattr(calm.unet, "forward", lambda z, t, *a, **k: seen.append(int(t)) or inner(z, t, *a, **k))
+    return seen
+
+
+EDITS = {
+    "move": Move(mask=OBJECT, offset=(20, 5), scale=1.2, angle=15),
+    "remove": Remove(mask=OBJECT, fill_like={"box": (40, 0, 60, 40)}),
+    "drag": Drag(handles=[(20, 20)], targets=[(40, 20)]),
+    "drag in a mask": Drag(handles=[(20, 20)], targets=[(40, 20)], mask={"box": (10, 10, 50, 40)}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_the_result_has_the_pictures_size_and_keeps_what_is_outside(editor, picture, edit):
+    result = editor(picture, edit, steps=2, method=QUICK)
+    assert isinstance(result.image, Image.Image)
+    assert result.image.size == SIZE
+    far = np.ones(SIZE[::-1], bool)
+    far &= ~edited_region(edit, SIZE)
+    far[:, 5:65] = False  # well beyond the feathered edge
+    assert far.any()
+    changed = (np.asarray(result.image) != picture).any(-1)
+    assert not changed[far].any()
+    assert changed[edited_region(edit, SIZE)].mean() > 0.5
+
+
+def test_pictures_from_elsewhere(editor, picture):
+    other = np.random.default_rng(1).integers(0, 256, (60, 40, 3), np.uint8)
+    paste = Paste(reference=other, reference_mask={"ellipse": (5, 5, 25, 30)}, offset=(20, 0))
+    replace = Replace(mask={"box": (45, 25, 65, 40)}, reference=other, reference_mask={"box": (0, 0, 20, 20)})
+    result = editor(picture, [paste, replace], steps=2, method=QUICK)
+    changed = (np.asarray(result.image) != picture).any(-1)
+    assert changed[15:20, 33:38].all() or changed[15:20, 33:38].mean() > 0.5
+    assert not changed[:8, :8].any()
+
+
+def test_a_second_edit_of_a_source_inverts_nothing(editor, picture, calls):
+    source = editor.invert(picture, "a mug", steps=3)
+    assert len(calls) == 3
+    calls.clear()
+    editor(source, EDITS["move"], method=QUICK)
+    first = list(calls)
+    calls.clear()
+    editor(source, EDITS["drag"], method=QUICK)
+    assert calls == first
+    assert len(first) == 3 + 2  # noise at every level, features at the two guided ones of three
+
+
+def test_the_same_seed_gives_the_same_pixels_and_preserve_can_be_left_out(editor, picture):
+    source = editor.invert(picture, steps=2)
+    noisy = DragonDiffusion(guidance=1.0, fresh=1.0)
+    a, b, c = (np.asarray(editor(source, EDITS["move"], method=noisy, seed=s).image) for s in (4, 4, 5))
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+    whole = np.asarray(editor(source, EDITS["move"], method=noisy, seed=4, preserve=False).image)
+    assert (whole != picture).any(-1)[:5, 60:].any()
+
+
+def test_steps_come_one_by_one_and_can_be_looked_at(editor, picture):
+    source = editor.invert(picture, steps=3)
+    levels = []
+    for step in editor.iterate(source, EDITS["move"], method=QUICK):
+        levels.append(step.level)
+        assert editor.preview(step, source).shape == picture.shape
+        if step.level == 1:
+            break
+    assert levels == [2, 1]
+
+
+def test_a_generated_picture_is_edited_without_inversion(editor, calls):
+    source = editor.generate("a red mug", size=(60, 44), seed=3, steps=2, guidance=2.0)
+    assert source.size == (60, 44)
+    calls.clear()
+    result = editor(source, EDITS["move"], method=DragonDiffusion())
+    assert result.image.size == (60, 44)
+    assert len(calls) == 2 + 2  # noise twice, features twice; no inversion
+
+
+def test_wrong_wishes_are_refused_before_any_work(editor, picture, calls):
+    with pytest.raises(ValueError, match="empty"):
+        editor(picture, Move(mask=np.zeros((45, 70), bool), offset=(5, 5)))
+    with pytest.raises(ValueError, match="out of the picture"):
+        editor(picture, Move(mask=OBJECT, offset=(500, 0)))
+    with pytest.raises(ValueError, match="uint8"):
+        editor(picture.astype(float), EDITS["move"])
+    assert not calls
+
+
+def test_face_landmarks_of_a_reference_of_another_size_are_scaled(editor, picture, monkeypatch):
+    seen = []
+    inner = dragondiffusion.make_plans
+    monkeypatch.setattr(dragondiffusion, "make_plans", lambda m, job: seen.extend(job.edits) or inner(m, job))
+    points = [(10 + i % 17, 10 + i // 17) for i in range(68)]
+    reference = np.zeros((90, 140, 3), np.uint8)
+    edit = Face(reference=reference, landmarks=points, reference_landmarks=[(2 * x, 2 * y) for x, y in points])
+    editor(picture, edit, steps=1, method=QUICK)
+    assert np.allclose(seen[0].reference_landmarks, points)

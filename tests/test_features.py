@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from dragkit.features import observe, on_grid
+
+
+@pytest.fixture
+def inputs():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(1, 4, 10, 18, generator=generator), torch.randn(1, 5, 32, generator=generator)
+
+
+def test_observing_changes_nothing_and_removes_its_hooks(tiny, inputs):
+    z, text = inputs
+    with torch.no_grad():
+        plain = tiny.predict(z, 300, text)
+        with observe(tiny.unet, (1, 2)) as seen:
+            assert torch.equal(tiny.predict(z, 300, text), plain)
+    assert sorted(seen) == [1, 2]
+    assert not any(block._forward_hooks for block in tiny.unet.up_blocks)
+
+
+def test_an_early_stop_gives_the_same_features_and_skips_the_rest(tiny, inputs):
+    z, text = inputs
+    ran = []
+    handle = tiny.unet.up_blocks[3].register_forward_hook(lambda *_: ran.append(1))
+    with torch.no_grad():
+        with observe(tiny.unet, (1, 2)) as whole:
+            tiny.predict(z, 300, text)
+        assert len(ran) == 1
+        with observe(tiny.unet, (1, 2), stop=True) as part:
+            tiny.predict(z, 300, text)
+            raise AssertionError("the pass should have stopped")
+    handle.remove()
+    assert len(ran) == 1
+    assert all(torch.equal(whole[b], part[b]) for b in (1, 2))
+
+
+def test_other_exceptions_pass_and_hooks_go(tiny):
+    with pytest.raises(KeyError), observe(tiny.unet, (0,), stop=True):
+        raise KeyError("other")
+    assert not any(block._forward_hooks for block in tiny.unet.up_blocks)
+
+
+def test_gradients_reach_the_latents_and_no_weight(tiny, inputs):
+    z, text = inputs
+    z = z.clone().requires_grad_(True)
+    with observe(tiny.unet, (1, 2), stop=True) as seen:
+        tiny.predict(z, 300, text)
+    maps = on_grid(seen, (1, 2), (20, 36))
+    assert all(m.shape[1:] == (20, 36) for m in maps)
+    sum(m.square().mean() for m in maps).backward()
+    assert z.grad is not None
+    assert z.grad.abs().sum() > 0
+    assert all(p.grad is None for p in tiny.unet.parameters())

@@ -1,0 +1,121 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragkit.geometry import (
+    Grid,
+    apply,
+    centroid,
+    dilate,
+    feather,
+    fit,
+    inverse,
+    path_band,
+    placement,
+    resize,
+    warp_mask,
+    warp_picture,
+)
+
+sides = st.integers(40, 900)
+
+
+@given(sides, sides)
+def test_a_canvas_has_the_area_and_nearly_the_aspect_ratio(w, h):
+    width, height = fit((w, h), 512 * 512, 16)
+    assert width % 16 == height % 16 == 0
+    if 0.25 <= w / h <= 4:
+        assert abs(math.log((width / height) / (w / h))) < 0.08
+        assert 0.9 < width * height / 512**2 < 1.1 or (width, height) == (w, h)
+
+
+def test_a_picture_that_fits_is_taken_as_it_is():
+    assert fit((128, 96), 128 * 128, 8) == (128, 96)
+    picture = np.zeros((96, 128, 3), np.uint8)
+    assert resize(picture, (128, 96)) is picture
+
+
+@given(st.floats(0, 512), st.floats(0, 341))
+def test_pixels_to_cells_and_back_within_half_a_cell(x, y):
+    grid = Grid((512, 341), (43, 64))
+    index = grid.flat(grid.position(np.array([[x, y]])))[0]
+    back = grid.centres[index]
+    assert np.all(np.abs(back - [x, y]) * grid.scale <= 0.5 + 1e-9)
+
+
+def test_rows_and_columns_are_not_exchanged():
+    grid = Grid((128, 96), (24, 32))
+    mask = np.zeros((96, 128), bool)
+    mask[8:16, 96:104] = True
+    assert np.argwhere(grid.cells(mask)).tolist() == [[2, 24], [2, 25], [3, 24], [3, 25]]
+    assert grid.flat(grid.position(np.array([[97.0, 9.0]])))[0] == 2 * 32 + 24
+
+
+def test_a_mask_smaller_than_a_cell_keeps_one_cell():
+    mask = np.zeros((96, 128), bool)
+    mask[50, 70] = True
+    assert Grid((128, 96), (12, 16)).cells(mask).sum() == 1
+
+
+def test_a_window_at_the_border_knows_what_lies_outside():
+    grid = Grid((128, 96), (24, 32))
+    window = grid.window(np.array([0.5, 95.0]), 1)
+    assert len(window) == 9
+    assert grid.contains(window).sum() == 4
+
+
+@given(st.floats(0.3, 3), st.floats(-180, 180), st.floats(-50, 50), st.floats(-50, 50))
+def test_placement_brings_the_centroid_to_the_tip_of_the_arrow(scale, angle, dx, dy):
+    mask = np.zeros((96, 128), bool)
+    mask[20:41, 60:91] = True
+    forward = placement(mask, (dx, dy), scale, angle)
+    c = centroid(mask)
+    assert np.allclose(apply(forward, c[None])[0], c + [dx, dy])
+    assert np.allclose(apply(inverse(forward), apply(forward, c[None] + 7)), c + 7)
+
+
+def test_positive_angles_turn_clockwise_on_the_screen():
+    mask = np.ones((4, 6), bool)
+    forward = placement(mask, (0, 0), 1.0, 90)
+    assert np.allclose(apply(forward, centroid(mask)[None] + [1, 0]), centroid(mask) + [0, 1])
+
+
+def test_what_leaves_the_frame_is_cut_off_and_never_wraps():
+    mask = np.zeros((96, 128), bool)
+    mask[40:60, 100:120] = True
+    moved = warp_mask(mask, placement(mask, (20, 0), 1.0, 0.0), (128, 96))
+    assert moved[:, :60].sum() == 0
+    assert np.array_equal(moved[40:60, 120:128], np.ones((20, 8), bool))
+    assert moved.sum() == 160
+
+
+def test_a_picture_moves_by_whole_pixels_exactly():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    mask = np.ones((48, 64), bool)
+    moved = warp_picture(picture, placement(mask, (5, -3), 1.0, 0.0), (64, 48))
+    assert np.array_equal(moved[:40, 5:], picture[3:43, :-5])
+
+
+def test_dilation_and_feathering_end_where_they_say():
+    mask = np.zeros((48, 64), bool)
+    mask[20:30, 20:40] = True
+    assert dilate(mask, 0) is mask
+    assert dilate(mask, 3)[20, 17]
+    assert not dilate(mask, 3)[20, 16]
+    weight = feather(mask, 4)
+    assert (weight[mask] == 1).all()
+    assert 0 < weight[20, 17] < 1
+    assert (weight[:, :15] == 0).all()
+
+
+@pytest.mark.parametrize("radius", [3.0, 8.0])
+def test_a_band_surrounds_the_whole_path(radius):
+    band = path_band(np.array([[10.0, 40.0]]), np.array([[50.0, 10.0]]), (64, 48), radius)
+    assert band[40, 10]
+    assert band[10, 50]
+    assert band[25, 30]
+    assert not band[5, 5]

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import torch
+
+from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
+from dragkit.methods import DragonDiffusion, Job
+from dragkit.plans import make_plans, rest, start, token_parts
+from dragkit.source import invert
+
+SIZE = (64, 48)
+OBJECT = {"box": (8, 8, 24, 24)}
+
+
+@pytest.fixture(scope="module")
+def source(_tiny):
+    picture = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    return invert(_tiny, picture, SIZE, _tiny.schedule(2), _tiny.embed(["", ""]))
+
+
+def job(source, *edits, references=None):
+    given = references or [None] * len(edits)
+    return Job(source, edits, given, source.text, 1.0, torch.Generator().manual_seed(0))
+
+
+def cells(row, width=32):
+    return {(int(c) % width, int(c) // width) for c in row.cells}
+
+
+def test_a_move_matches_its_landing_place_to_the_object(source):
+    wish = job(source, Move(mask=OBJECT, offset=(20, 8)))
+    (plan,) = make_plans(DragonDiffusion(), wish)
+    (edit,) = plan.inner
+    assert cells(edit) == {(x, y) for x in range(14, 22) for y in range(8, 16)}  # 2 px a cell
+    there = edit.points - torch.tensor([[c % 32, c // 32] for c in edit.cells.tolist()])
+    assert torch.allclose(there, torch.tensor([-10.0, -4.0]))
+    (content,) = rest([plan])
+    assert not cells(content) & (cells(edit) | {(x, y) for x in range(4, 12) for y in range(4, 12)})
+    assert plan.inside.sum() == 16
+
+
+def test_noise_moves_with_the_object_and_does_not_wrap(source):
+    far = job(source, Move(mask=OBJECT, offset=(44, 0)))
+    plans = make_plans(DragonDiffusion(), far)
+    z, old = start(far, plans, 0.0), source.latents[-1:]
+    assert torch.equal(z[..., 2:6, 13:], old[..., 2:6, 2:5])
+    assert torch.equal(z[..., :13], old[..., :13])
+
+
+def test_fresh_noise_fills_only_vacated_cells(source):
+    wish = job(source, Remove(mask=OBJECT))
+    z = start(wish, make_plans(DragonDiffusion(), wish), 1.0)
+    changed = (z != source.latents[-1:]).any(1)[0]
+    assert changed[2:6, 2:6].all()
+    assert changed.sum() == 16
+
+
+def test_doing_nothing_changes_no_noise_and_leaves_no_hole(source):
+    still = job(source, Move(mask=OBJECT))
+    plans = make_plans(DragonDiffusion(), still)
+    assert torch.equal(start(still, plans, 1.0), source.latents[-1:])
+    assert not plans[0].vacated.any()
+    assert all(len(row.cells) == 0 for row in plans[0].outer)
+
+
+def test_a_point_at_the_border_keeps_what_lies_on_the_grid(source):
+    wish = job(source, Drag(handles=[(1, 47)], targets=[(30, 20)]))
+    (plan,) = make_plans(DragonDiffusion(), wish)
+    attract = plan.inner[0]
+    assert len(attract.cells) == len(attract.points) == 4
+    assert len(plan.copy[0]) == 4
+
+
+def test_pins_keep_their_place_and_push_nothing_away(source):
+    wish = job(source, Drag(handles=[(30, 20)], targets=[(30, 20)]))
+    (plan,) = make_plans(DragonDiffusion(), wish)
+    attract, repel = plan.inner
+    assert len(attract.cells) == 9
+    assert len(repel.cells) == 0
+    assert len(plan.copy[0]) == 0
+
+
+def test_faces_have_a_row_per_landmark_and_no_content_term(source):
+    points = [(10 + i % 17, 10 + i // 17) for i in range(68)]
+    edit = Face(landmarks=points, reference_landmarks=[(x + 6, y) for x, y in points], points=17)
+    (plan,) = make_plans(DragonDiffusion(), job(source, edit))
+    assert len(plan.inner) == 17
+    assert plan.rest == 0
+    assert plan.inside.all()
+
+
+def test_replace_compares_means_of_regions_of_different_size(source):
+    edit = Replace(mask=OBJECT, reference=source.picture, reference_mask={"box": (30, 20, 60, 40)})
+    (plan,) = make_plans(DragonDiffusion(), job(source, edit, references=[source]))
+    (row,) = plan.inner
+    assert row.pooled
+    assert row.reference == 1
+    assert (len(row.cells), len(row.points)) == (64, 150)
+
+
+def test_pasting_starts_from_the_noise_of_the_reference(source, _tiny):
+    other = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    placed = invert(_tiny, other, SIZE, _tiny.schedule(2), source.text)
+    edit = Paste(reference=other, reference_mask=OBJECT)
+    wish = job(source, edit, references=[placed])
+    z = start(wish, make_plans(DragonDiffusion(), wish), 0.0)
+    assert torch.equal(z[..., 2:6, 2:6], placed.latents[-1:, :, 2:6, 2:6])
+    assert torch.equal(z[..., 6:, :], source.latents[-1:, :, 6:, :])
+
+
+def test_keys_follow_the_kind_of_edit(source):
+    memory, other = source.records[0].memory, source.records[1].memory
+    move = make_plans(DragonDiffusion(), job(source, Move(mask=OBJECT, offset=(20, 0))))
+    drag = make_plans(DragonDiffusion(), job(source, Drag(handles=[(20, 20)], targets=[(30, 20)])))
+    edit = Replace(mask=OBJECT, reference=source.picture, reference_mask={"box": (30, 20, 60, 40)})
+    replace = make_plans(DragonDiffusion(), job(source, edit, references=[source]))
+    assert [own for _, own in (token_parts(p, [memory, other], True, True, False) for p in (move, drag, replace))] == [
+        False,
+        True,
+        False,
+    ]
+    parts, _ = token_parts(replace, [memory, other], True, True, False)
+    assert [p.memory is m for p, m in zip(parts, (memory, other), strict=True)] == [True, True]
+    assert parts[0].keep[12 * 16].sum() == 12 * 16 - 16
+    assert parts[1].keep[12 * 16].sum() == 40  # 30 x 20 px at 4 px a token: 7.5 x 5, halves included
+    assert token_parts(replace, [memory, other], True, False, False) == ([], True)
+
+
+def test_the_vacated_cells_do_not_attend_to_the_object(source):
+    plans = make_plans(DragonDiffusion(), job(source, Move(mask=OBJECT, offset=(8, 0))))
+    parts, _ = token_parts(plans, [source.records[0].memory], True, True, True)
+    queries, keys = parts[0].closed
+    assert queries[12 * 16].sum() == 8
+    assert keys[12 * 16].sum() == 16
+
+
+def test_several_edits_share_one_content_term(source):
+    wish = job(source, Move(mask=OBJECT, offset=(8, 0)), Drag(handles=[(50, 30)], targets=[(56, 30)]))
+    plans = make_plans(DragonDiffusion(), wish)
+    (content,) = rest(plans)
+    touched = np.logical_or(plans[0].touched, plans[1].touched)
+    assert len(content.cells) == (~touched).sum()
+    assert content.weight == max(p.rest for p in plans)
