@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test check clean
 
 demo: $(STAMP)
-	@$(BIN)/dragkit demo --out out/demo --force
+	@$(BIN)/dragkit demo --out out/demo
 
 test: $(STAMP)
 	@$(BIN)/ruff check .

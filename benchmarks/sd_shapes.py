@@ -120,7 +120,8 @@ def main() -> None:
         model.area = width * height  # the canvas is the picture, whatever size the version was trained at
         loaded = time.perf_counter()
         print(
-            f"Stable Diffusion {asked.version} ({model.prediction}), {asked.size}, {asked.steps} steps, {model.dtype} on {model.device}\n"
+            f"Stable Diffusion {asked.version} ({model.prediction}), {asked.size}, {asked.steps} steps,"
+            f" {model.dtype} on {model.device}\n"
             f"built in {built - began:.0f} s, loaded in {loaded - built:.0f} s, peak {peak():.1f} GiB"
         )
         estimate = model.memory_estimate((width, height), levels=asked.steps) / 2**30

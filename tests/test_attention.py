@@ -59,9 +59,8 @@ def test_record_takes_the_item_it_is_told(tiny, call):
 
 def test_everything_is_put_back_after_an_exception(tiny):
     before = dict(tiny.unet.attn_processors)
-    with pytest.raises(RuntimeError, match="stop"), attend(tiny.unet, record({})):
-        assert tiny.unet.attn_processors != before
-        raise RuntimeError("stop")
+    with pytest.raises(ZeroDivisionError), attend(tiny.unet, record({})):
+        1 / (tiny.unet.attn_processors == before)
     assert tiny.unet.attn_processors == before
 
 

@@ -26,7 +26,7 @@ def test_samples_at_cell_centres_are_the_cells(maps):
 
 @pytest.mark.parametrize("how", [{}, {"raw": True}, {"pooled": True}])
 def test_identical_features_give_a_fifth_of_the_weight(maps, how):
-    """phi(1) = 1 / (1 + 4) per row (METHODS 13.6)."""
+    """phi(1) = 1 / (1 + 4) per row."""
     assert energy(maps, [maps], [row([3, 20, 40], 2.0, **how)]).item() == pytest.approx(0.4, abs=1e-5)
 
 
@@ -59,7 +59,7 @@ def test_the_gradient_moves_features_towards_the_reference(maps):
 
 
 def test_opposite_features_are_finite_under_the_raw_cosine(maps):
-    """Unclamped, phi has a pole at cosine -1/4 (METHODS 9.1.7)."""
+    """Unclamped, phi has a pole at cosine -1/4."""
     opposite = [-m for m in maps]
     assert energy(opposite, [maps], [row([5], raw=True)]).item() == pytest.approx(1.0)
 

@@ -73,14 +73,14 @@ def test_placement_brings_the_centroid_to_the_tip_of_the_arrow(scale, angle, dx,
     mask[20:41, 60:91] = True
     forward = placement(mask, (dx, dy), scale, angle)
     c = centroid(mask)
-    assert np.allclose(apply(forward, c[None])[0], c + [dx, dy])
+    assert np.allclose(apply(forward, c[None])[0], c + np.array([dx, dy]))
     assert np.allclose(apply(inverse(forward), apply(forward, c[None] + 7)), c + 7)
 
 
 def test_positive_angles_turn_clockwise_on_the_screen():
     mask = np.ones((4, 6), bool)
     forward = placement(mask, (0, 0), 1.0, 90)
-    assert np.allclose(apply(forward, centroid(mask)[None] + [1, 0]), centroid(mask) + [0, 1])
+    assert np.allclose(apply(forward, centroid(mask)[None] + np.array([1, 0])), centroid(mask) + np.array([0, 1]))
 
 
 def test_what_leaves_the_frame_is_cut_off_and_never_wraps():

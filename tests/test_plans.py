@@ -12,9 +12,9 @@ OBJECT = {"box": (8, 8, 24, 24)}
 
 
 @pytest.fixture(scope="module")
-def source(_tiny):
+def source(calm):
     picture = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
-    return invert(_tiny, picture, SIZE, _tiny.schedule(2), _tiny.embed(["", ""]))
+    return invert(calm, picture, SIZE, calm.schedule(2), calm.embed(["", ""]))
 
 
 def job(source, *edits, references=None):
@@ -97,9 +97,9 @@ def test_replace_compares_means_of_regions_of_different_size(source):
     assert (len(row.cells), len(row.points)) == (64, 150)
 
 
-def test_pasting_starts_from_the_noise_of_the_reference(source, _tiny):
+def test_pasting_starts_from_the_noise_of_the_reference(source, calm):
     other = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
-    placed = invert(_tiny, other, SIZE, _tiny.schedule(2), source.text)
+    placed = invert(calm, other, SIZE, calm.schedule(2), source.text)
     edit = Paste(reference=other, reference_mask=OBJECT)
     wish = job(source, edit, references=[placed])
     z = start(wish, make_plans(DragonDiffusion(), wish), 0.0)

@@ -56,7 +56,9 @@ def test_sampling_undoes_inversion_better_the_more_is_done_for_it(calm, picture)
 def test_records_belong_to_the_conditional_half(tiny):
     text = tiny.embed(["", "a red mug"])
     made = generate(tiny, SIZE, tiny.schedule(3), text, 3.0, torch.Generator().manual_seed(0))
-    plain = generate(tiny, SIZE, tiny.schedule(3), torch.stack([text[1], text[1]]), 1.0, torch.Generator().manual_seed(0))
+    plain = generate(
+        tiny, SIZE, tiny.schedule(3), torch.stack([text[1], text[1]]), 1.0, torch.Generator().manual_seed(0)
+    )
     layer = next(iter(made.records[-1].memory))
     assert torch.allclose(made.records[-1].memory[layer][0], plain.records[-1].memory[layer][0], atol=1e-5)
     assert made.records[-1].features[1].shape[0] == 1

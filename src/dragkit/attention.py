@@ -45,7 +45,7 @@ def inject(parts: Sequence[Part], own: bool = False) -> Rule:
     """Use the keys and values of `parts`, after the layer's own if `own`.
 
     One part is DragonDiffusion's replacement (move) and MasaCtrl's mutual self-attention, own=True its concatenation
-    (drag, face), two parts with token masks its region selection (appearance, paste): METHODS 1.8.
+    (drag, face), two parts with token masks its region selection (appearance, paste).
     """
 
     def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -77,7 +77,7 @@ def _hidden(q: Tensor, k: Tensor, closed: tuple[Tokens, Tokens] | None) -> Tenso
 
 
 class _Ruled:
-    """Attention processor that asks a rule. Stock otherwise: projections are called as modules, so LoRA wrappers work."""
+    """Attention processor that asks a rule; projections are called as modules, so LoRA wrappers work."""
 
     def __init__(self, layer: str, rule: Rule) -> None:
         self.layer, self.rule = layer, rule
@@ -106,7 +106,7 @@ def decoder_layers(unet: Any, blocks: Sequence[int] | None = None) -> list[str]:
 
 @contextmanager
 def attend(unet: Any, rule: Rule, layers: Sequence[str] | None = None) -> Iterator[None]:
-    """Let `rule` govern the self-attention of `layers` (default: the whole decoder); everything is put back on leaving."""
+    """Let `rule` govern the self-attention of `layers` (default: the whole decoder); all is put back on leaving."""
     before = dict(unet.attn_processors)
     chosen = set(decoder_layers(unet) if layers is None else layers)
     try:
@@ -116,7 +116,9 @@ def attend(unet: Any, rule: Rule, layers: Sequence[str] | None = None) -> Iterat
         unet.set_attn_processor(dict(before))
 
 
-def token_masks(cells: Callable[[tuple[int, int]], Tensor], latent: tuple[int, int], depth: int = 4) -> dict[int, Tensor]:
+def token_masks(
+    cells: Callable[[tuple[int, int]], Tensor], latent: tuple[int, int], depth: int = 4
+) -> dict[int, Tensor]:
     """A mask on the token grid of every level of the U-Net, by number of tokens.
 
     cells(shape) gives the mask [h, w] on a grid of that shape; latent is (h, w); each level halves, rounding up.

@@ -96,7 +96,11 @@ def _page(shown: list[Shown]) -> str:
         cells = []
         for what, picture in zip(COLUMNS, _row(s), strict=True):
             alt = f"{s.title}: {what}"
-            image = f'<img alt="{html.escape(alt)}" src="{_name(s, what.replace(" ", "-"))}">' if picture is not None else ""
+            image = (
+                f'<img alt="{html.escape(alt)}" src="{_name(s, what.replace(" ", "-"))}">'
+                if picture is not None
+                else ""
+            )
             cells.append(f"<td>{image}</td>")
         label = f"<b>{html.escape(s.title)}</b><br>{html.escape(s.task.prompt)}<br>{s.seconds:.1f} s, {s.gain:+.1f} dB"
         rows.append(f"<tr><td>{label}</td>{''.join(cells)}</tr>")
@@ -108,7 +112,7 @@ def _page(shown: list[Shown]) -> str:
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>dragkit demo</title>"
         f"<style>{style}</style><h1>dragkit demo</h1>"
-        "<p>Every edit is done by diffusion with the embedded toy model, on held-out scenes of which the true answer is "
-        "known. dB: how much nearer to the true answer than the unedited picture, over the pixels that should change."
+        "<p>Every edit is done by diffusion with the embedded toy model, on held-out scenes of which the true answer "
+        "is known. dB: how much nearer to the true answer than the unedited picture, over the pixels that should change."
         f"</p><table><tr>{head}</tr>{''.join(rows)}</table></html>"
     )

@@ -80,7 +80,9 @@ class Editor:
         """Invert a picture once, to edit it many times."""
         pixels = _pixels(picture)
         canvas = self.canvas((pixels.shape[1], pixels.shape[0]))
-        return self._invert(pixels, canvas, prompt, negative_prompt, steps, refine=refine, exact=exact, progress=progress)
+        return self._invert(
+            pixels, canvas, prompt, negative_prompt, steps, refine=refine, exact=exact, progress=progress
+        )
 
     def _invert(
         self, pixels: Pixels, canvas: Size, prompt: str, negative_prompt: str, steps: int | None, **how: Any
@@ -177,7 +179,7 @@ class Editor:
         return resize(pixels, source.size) if source else pixels
 
     def finish(self, step: Step, source: Source, edits: Sequence[Edit] | None) -> Pixels:
-        """The last step decoded at the picture's own size; with `edits`, pixels outside their region are the source's."""
+        """The last step at the picture's own size; with `edits`, pixels outside their region are the source's."""
         pixels = resize(to_picture(self.model.decode(step.latents)), source.size)
         if edits is None:
             return pixels
@@ -278,7 +280,9 @@ def _pixels(picture: Picture) -> Pixels:
     if isinstance(picture, Image.Image):
         return np.asarray(picture.convert("RGB"))
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(f"picture is {picture.dtype} {picture.shape}; give a uint8 array [height, width, 3] or a PIL image")
+        raise ValueError(
+            f"picture is {picture.dtype} {picture.shape}; give a uint8 array [height, width, 3] or a PIL image"
+        )
     return picture
 
 

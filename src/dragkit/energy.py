@@ -23,7 +23,7 @@ class Match(NamedTuple):
     cells: [n] row-major indices into the current grid.  points: [m, 2] cell coordinates (x, y) in the reference grid,
     m = n unless pooled.  repel: similarity is pushed down, not pulled up.  pooled: compare region means (global
     similarity), not cell by cell (local).  raw: the cosine itself, clamped at 0 (published for Move; unclamped it has a
-    pole at -1/4: METHODS 9.1.7); otherwise mapped to [0, 1].
+    pole at -1/4); otherwise mapped to [0, 1].
     """
 
     cells: Tensor
@@ -54,10 +54,10 @@ def similarity(now: Tensor, then: Tensor, row: Match) -> Tensor:
 
 
 def energy(now: Features, references: Sequence[Features], rows: Sequence[Match]) -> Tensor:
-    """The energy of a table: the mean over decoder levels of w * S (repel) or w / (1 + 4 S) (attract), summed over rows.
+    """The energy of a table: w * S (repel) or w / (1 + 4 S) (attract), mean over decoder levels, summed over rows.
 
     now: features of the latent being edited; references[k]: those of picture k. Rows with an empty side are left out,
-    so a zero move or a mask that covers everything is finite (METHODS 9.1.6). Source: METHODS 1.5.
+    so a zero move or a mask that covers everything is finite. Source: DragonDiffusion, section 3.2 and released code.
     """
     total = now[0].new_zeros((), dtype=torch.float32)
     for row in rows:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class _Enough(Exception):  # noqa: N818 - a signal, not an error
+class _Enough(Exception):
     """Raised inside a forward pass when everything that was asked for has been seen."""
 
 
@@ -20,7 +20,7 @@ def observe(unet: Any, blocks: Sequence[int], *, stop: bool = False) -> Iterator
 
     Yields a dict block -> [batch, channels, h, w], filled as the blocks run. With stop=True a pass ends at the last
     listed block - no later block runs, nothing after the pass inside the `with` does either - which is how the guidance
-    pass saves the top of the decoder (METHODS 1.4). Hooks are removed on leaving, also after an exception.
+    pass saves the top of the decoder. Hooks are removed on leaving, also after an exception.
     """
     seen: dict[int, Tensor] = {}
     last = max(blocks)

@@ -31,12 +31,14 @@ def fit(picture: Size, area: int, multiple: int) -> Size:
 
 
 def resize(picture: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """Picture [h, w, 3] at another (width, height): area average down, Lanczos up; the same array if nothing changes."""
+    """Picture [h, w, 3] at another (width, height): area average down, Lanczos up; as it is if nothing changes."""
     h, w = picture.shape[:2]
     if (w, h) == size:
         return picture
     shrinks = size[0] * size[1] < w * h
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4), np.uint8)
+    return np.asarray(
+        cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4), np.uint8
+    )
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Grid:
 
     def position(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixel points [..., 2] as cell coordinates (x, y), in which cell (i, j) has its centre at (j, i)."""
-        return points * self.scale - 0.5
+        return np.asarray(points * self.scale - 0.5, np.float64)
 
     def window(self, point: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
         """Cell coordinates (x, y) [n, 2] of the (2 radius + 1)^2 cells round a pixel point, not clipped to the grid."""
@@ -76,8 +78,8 @@ class Grid:
 
     def contains(self, cells: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which cell coordinates (x, y) [n, 2] fall on the grid: [n]."""
-        inside: NDArray[np.bool_] = ((cells >= -0.5) & (cells < np.array(self.shape[::-1]) - 0.5)).all(1)
-        return inside
+        inside = (cells >= -0.5) & (cells < np.array(self.shape[::-1]) - 0.5)
+        return np.asarray(inside.all(1), bool)
 
     def flat(self, cells: NDArray[np.float64]) -> NDArray[np.int64]:
         """Row-major indices [n] of the cells nearest to cell coordinates (x, y) [n, 2] that lie on the grid."""
@@ -94,7 +96,7 @@ def centroid(mask: Mask) -> NDArray[np.float64]:
 
 def placement(mask: Mask, offset: tuple[float, float], scale: float, angle: float) -> Affine:
     """Map of an object's pixels to where it goes: turned and scaled about its own centroid, which lands on
-    centroid + offset, the tip of the arrow (the reference code scales about the picture's centre: METHODS trap 8).
+    centroid + offset, the tip of the arrow (the released code scales about the picture's centre).
 
     angle in degrees, clockwise on the screen.
     """
@@ -122,7 +124,7 @@ def _centred(affine: Affine) -> Affine:
 
 
 def warp_mask(mask: Mask, affine: Affine, size: Size) -> Mask:
-    """A mask where its pixels go, on a frame of `size` (width, height); what leaves the frame is cut off, never wrapped."""
+    """A mask where its pixels go, on a frame of `size` (width, height); what leaves it is cut off, never wrapped."""
     warped = cv2.warpAffine(mask.astype(np.float32), _centred(affine), size, flags=cv2.INTER_LINEAR)
     return np.asarray(warped >= 0.5, bool)
 
@@ -151,7 +153,7 @@ def feather(mask: Mask, radius: float) -> NDArray[np.float32]:
 
 
 def path_band(handles: NDArray[np.float64], targets: NDArray[np.float64], size: Size, radius: float) -> Mask:
-    """Band of `radius` pixels round the straight paths handle -> target ([n, 2] each): where a drag without mask edits."""
+    """Band of `radius` pixels round the straight paths handle -> target ([n, 2] each): where a maskless drag edits."""
     canvas = np.zeros((size[1], size[0]), np.uint8)
     for (x0, y0), (x1, y1) in zip(handles, targets, strict=True):
         cv2.line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), 1, 1)

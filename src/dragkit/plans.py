@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,19 +14,22 @@ from torch import Tensor
 from dragkit.attention import Memory, Part, token_masks
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
 from dragkit.energy import Match
-from dragkit.geometry import Affine, Grid, Mask, apply, dilate, inverse, path_band, placement, warp_mask
+from dragkit.geometry import Affine, Grid, Mask, Size, apply, inverse, path_band, placement, warp_mask
 
 if TYPE_CHECKING:
     from dragkit.methods.dragondiffusion import DragonDiffusion
     from dragkit.methods.method import Job
+    from dragkit.source import Source
+
+Cells = NDArray[np.float64]  # cell coordinates (x, y) [n, 2]
 
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
 
 class Weights(NamedTuple):
-    """Energy weights of one kind of edit. `scale` is the released code's factor * 1000 * slider; where its code sums
-    over decoder levels instead of averaging, the weight here is doubled, so that one formula serves all (METHODS 1.5)."""
+    """Energy weights of one kind of edit. `scale` is the released code's factor * 1000 * slider; where it sums over
+    decoder levels instead of averaging, the weight here is doubled, so that one formula serves all."""
 
     scale: float
     edit: float
@@ -83,10 +86,12 @@ def make_plans(method: DragonDiffusion, job: Job) -> list[Plan]:
     return plans
 
 
-def _plan(method, edit: Edit, grid: Grid, latent: Grid, reference, picture: int) -> Plan:  # type: ignore[no-untyped-def]
+def _plan(
+    method: DragonDiffusion, edit: Edit, grid: Grid, latent: Grid, reference: Source | None, picture: int
+) -> Plan:
     table = method.weights[edit.kind]
     w = Weights(
-        method.strength and table.scale,
+        table.scale,
         table.scale * table.edit * method.edit,
         table.scale * table.content * method.content,
         table.scale * table.contrast * method.contrast,
@@ -95,7 +100,9 @@ def _plan(method, edit: Edit, grid: Grid, latent: Grid, reference, picture: int)
     match edit:
         case Move():
             mask = edit.mask.array(grid.picture)
-            return _moved(edit, mask, placement(mask, edit.offset, edit.scale, edit.angle), grid, latent, w, method.mapped)
+            return _moved(
+                edit, mask, placement(mask, edit.offset, edit.scale, edit.angle), grid, latent, w, method.mapped
+            )
         case Remove():
             return _moved(edit, edit.mask.array(grid.picture), None, grid, latent, w, method.mapped)
         case Drag():
@@ -103,23 +110,24 @@ def _plan(method, edit: Edit, grid: Grid, latent: Grid, reference, picture: int)
         case Face():
             return _faced(edit, grid, latent, w, method.radius)
         case Replace():
+            assert reference is not None
             return _replaced(edit, grid, latent, w, reference, picture)
         case Paste():
-            return _pasted(edit, grid, latent, w, reference, picture)
+            return _pasted(edit, grid, latent, w, picture)
 
 
-def _coordinates(grid: Grid, mask: Mask) -> NDArray[np.float64]:
+def _coordinates(grid: Grid, mask: Mask) -> Cells:
     """Cell coordinates (x, y) [n, 2] of the cells of a mask on the grid."""
     y, x = np.nonzero(mask)
     return np.stack([x, y], 1).astype(np.float64)
 
 
-def _row(grid: Grid, here: NDArray[np.float64], there: NDArray[np.float64], weight: float, **how) -> Match:  # type: ignore[no-untyped-def]
-    points = torch.as_tensor(there, dtype=torch.float32)
-    return Match(torch.as_tensor(grid.flat(here)), points, weight, **how)
+def _row(grid: Grid, here: Cells, there: Cells, weight: float) -> Match:
+    """A row from cell coordinates [n, 2] and [m, 2]; `_replace` sets what is not the default."""
+    return Match(torch.as_tensor(grid.flat(here)), torch.as_tensor(there, dtype=torch.float32), weight)
 
 
-def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[Cells, Cells]:
     """Cells of a mask [n, 2] and the cell coordinates [n, 2] their content comes from, under the map `back`."""
     here = _coordinates(grid, cells)
     there = grid.position(apply(back, grid.centres[grid.flat(here)]))
@@ -127,10 +135,10 @@ def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[NDArray[np.float64]
     return here[on], there[on]
 
 
-def _moved(  # type: ignore[no-untyped-def]
+def _moved(
     edit: Move | Remove, mask: Mask, forward: Affine | None, grid: Grid, latent: Grid, w: Weights, mapped: bool
 ) -> Plan:
-    """Move, and Remove as a move to nowhere (METHODS 1.5 and 1.3)."""
+    """Move, and Remove as a move to nowhere."""
     landed = np.zeros_like(mask) if forward is None else warp_mask(mask, forward, grid.picture)
     source, target = grid.cells(mask), grid.cells(landed)
     hole, touched = source & ~target, source | target
@@ -139,12 +147,12 @@ def _moved(  # type: ignore[no-untyped-def]
     inner, copy = [], None
     if forward is not None:
         here, there = _sources(grid, target, inverse(forward))
-        inner = [_row(grid, here, there, w.edit, raw=not mapped)]
+        inner = [_row(grid, here, there, w.edit)._replace(raw=not mapped)]
         to, origin = _sources(latent, latent.cells(landed), inverse(forward))
         copy = (latent.flat(origin), latent.flat(to))
     outer = [
-        _row(grid, vacated, vacated, w.contrast, repel=True),
-        _row(grid, vacated, filling, w.inpaint, pooled=True),
+        _row(grid, vacated, vacated, w.contrast)._replace(repel=True),
+        _row(grid, vacated, filling, w.inpaint)._replace(pooled=True),
     ]
     inside = latent.cells(landed)
     return Plan(
@@ -153,9 +161,7 @@ def _moved(  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-def _patches(
-    grid: Grid, handles: NDArray[np.float64], targets: NDArray[np.float64], radius: int
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _patches(grid: Grid, handles: Cells, targets: Cells, radius: int) -> list[tuple[Cells, Cells]]:
     """Per pair the cells [n, 2] round the target and those round the handle; cells off the grid are dropped in both."""
     pairs = []
     for handle, target in zip(handles, targets, strict=True):
@@ -165,23 +171,23 @@ def _patches(
     return pairs
 
 
-def _without(cells: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def _without(cells: Cells, other: Cells) -> Cells:
     taken = {tuple(c) for c in other}
     return np.array([c for c in cells if tuple(c) not in taken]).reshape(-1, 2)
 
 
-def _point_rows(grid: Grid, pairs, w: Weights) -> tuple[list[Match], NDArray[np.float64]]:  # type: ignore[no-untyped-def]
+def _point_rows(grid: Grid, pairs: list[tuple[Cells, Cells]], w: Weights) -> list[Match]:
     """Attract each target patch to its handle's features and push the handle's own place away from them."""
     rows = []
     for here, there in pairs:
         left = _without(there, here)
         rows.append(_row(grid, here, there, w.edit / len(pairs)))
-        rows.append(_row(grid, left, left, w.contrast / len(pairs), repel=True))
-    return rows, np.concatenate([here for here, _ in pairs])
+        rows.append(_row(grid, left, left, w.contrast / len(pairs))._replace(repel=True))
+    return rows
 
 
-def _noise_patches(latent: Grid, handles, targets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # type: ignore[no-untyped-def]
-    """3x3 latent cells copied from handle to target, from a snapshot (METHODS 1.3: the reference copies in place)."""
+def _noise_patches(latent: Grid, handles: Cells, targets: Cells) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """3x3 latent cells copied from handle to target, from a snapshot (the released code copies in place, and overlaps spoil it)."""
     moving = [(h, t) for h, t in zip(handles, targets, strict=True) if not np.array_equal(h, t)]
     pairs = [p for h, t in moving for p in _patches(latent, h[None], t[None], 1)]
     origin = [latent.flat(there) for _, there in pairs]
@@ -196,7 +202,7 @@ def _dragged(edit: Drag, grid: Grid, latent: Grid, w: Weights, radius: int) -> P
         mask = edit.mask.array(grid.picture)
     else:
         mask = path_band(handles, targets, grid.picture, BAND * min(grid.picture))
-    inner, _ = _point_rows(grid, _patches(grid, handles, targets, radius), w)
+    inner = _point_rows(grid, _patches(grid, handles, targets, radius), w)
     inside = torch.as_tensor(latent.cells(mask))
     return Plan(
         "drag", grid, latent, inside, torch.zeros_like(inside), grid.cells(mask), inner,
@@ -205,11 +211,12 @@ def _dragged(edit: Drag, grid: Grid, latent: Grid, w: Weights, radius: int) -> P
 
 
 def _faced(edit: Face, grid: Grid, latent: Grid, w: Weights, radius: int) -> Plan:
-    """Landmarks of the picture are handles, those of the reference targets; no content term, no mask (METHODS 1.5)."""
-    assert edit.landmarks is not None and edit.reference_landmarks is not None, "the Editor finds landmarks first"
+    """Landmarks of the picture are handles, those of the reference targets; no content term, no mask."""
+    assert edit.landmarks is not None, "the Editor finds landmarks first"
+    assert edit.reference_landmarks is not None, "the Editor finds landmarks first"
     handles = edit.select(np.array(edit.landmarks)).astype(float)
     targets = edit.select(np.array(edit.reference_landmarks)).astype(float)
-    inner, _ = _point_rows(grid, _patches(grid, handles, targets, radius), w)
+    inner = _point_rows(grid, _patches(grid, handles, targets, radius), w)
     everywhere = torch.ones(latent.shape, dtype=torch.bool)
     return Plan(
         "face", grid, latent, everywhere, torch.zeros_like(everywhere), np.ones(grid.shape, bool),
@@ -217,25 +224,25 @@ def _faced(edit: Face, grid: Grid, latent: Grid, w: Weights, radius: int) -> Pla
     )  # fmt: skip
 
 
-def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference, picture: int) -> Plan:  # type: ignore[no-untyped-def]
-    """Region means only, so the shape is kept (METHODS 1.5, appearance)."""
+def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference: Source, picture: int) -> Plan:
+    """Region means only, so the shape is kept."""
     mask, other = edit.mask.array(grid.picture), edit.reference_mask.array(reference.size)
-    shape = reference.latents.shape[-2:]
+    shape = (reference.latents.shape[-2], reference.latents.shape[-1])
     there = Grid(reference.size, (CELLS * shape[0], CELLS * shape[1]))
     cells = grid.cells(mask)
-    row = _row(
-        grid, _coordinates(grid, cells), _coordinates(there, there.cells(other)), w.edit, reference=picture, pooled=True
-    )
+    row = _row(grid, _coordinates(grid, cells), _coordinates(there, there.cells(other)), w.edit)
+    row = row._replace(reference=picture, pooled=True)
     inside = torch.as_tensor(latent.cells(mask))
     return Plan(
         "replace", grid, latent, inside, torch.zeros_like(inside), cells, [row], rest=w.content, picture=picture,
-        keep=(mask, other, tuple(shape)),
+        keep=(mask, other, shape),
     )  # fmt: skip
 
 
-def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, reference, picture: int) -> Plan:  # type: ignore[no-untyped-def]
+def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, picture: int) -> Plan:
     """The reference lies already placed on this picture's frame, so equal cells correspond."""
-    other = edit.reference_mask.array((edit.reference.array().shape[1], edit.reference.array().shape[0]))
+    given = edit.reference.array()
+    other = edit.reference_mask.array((given.shape[1], given.shape[0]))
     mask = warp_mask(other, placement(other, edit.offset, edit.scale, edit.angle), grid.picture)
     cells = grid.cells(mask)
     here = _coordinates(grid, cells)
@@ -243,7 +250,8 @@ def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, reference, pictur
     same = np.flatnonzero(inside)
     return Plan(
         "paste", grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
-        [_row(grid, here, here, w.edit, reference=picture)], rest=w.content, picture=picture, copy=(same, same),
+        [_row(grid, here, here, w.edit)._replace(reference=picture)],
+        rest=w.content, picture=picture, copy=(same, same),
         keep=(mask, mask, latent.shape),
     )  # fmt: skip
 
@@ -252,11 +260,11 @@ def rest(plans: Sequence[Plan]) -> list[Match]:
     """The content term: every cell that no edit touches stays as it was."""
     grid, weight = plans[0].grid, max(p.rest for p in plans)
     cells = _coordinates(grid, ~np.logical_or.reduce([p.touched for p in plans]))
-    return [_row(grid, cells, cells, weight, raw=any(p.raw for p in plans))]
+    return [_row(grid, cells, cells, weight)._replace(raw=any(p.raw for p in plans))]
 
 
 def start(job: Job, plans: Sequence[Plan], fresh: float) -> Tensor:
-    """Latents [1, 4, h, w] at level N: the source's noise, with the objects' noise where they go (METHODS 1.3)."""
+    """Latents [1, 4, h, w] at level N: the source's noise, with the objects' noise where they go."""
     pictures = [job.source, *(r for r in job.references if r is not None)]
     z = job.source.latents[-1:].clone()
     if fresh:
@@ -273,7 +281,7 @@ def start(job: Job, plans: Sequence[Plan], fresh: float) -> Tensor:
 def token_parts(
     plans: Sequence[Plan], memories: Sequence[Memory], alone: bool, pair: bool, hide: bool
 ) -> tuple[list[Part], bool]:
-    """Keys and values at a level, and whether the layer's own join them (METHODS 1.8).
+    """Keys and values at a level, and whether the layer's own join them.
 
     alone, pair: whether edits of one picture and of two pictures inject at this level.
     """
@@ -292,9 +300,9 @@ def token_parts(
     for p in now:
         if p.keep:
             _, mask, shape = p.keep
-            parts.append(Part(memories[p.picture], token_masks(_tokens(mask.shape[::-1], mask), shape)))
+            parts.append(Part(memories[p.picture], token_masks(_tokens((mask.shape[1], mask.shape[0]), mask), shape)))
     return parts, any(p.kind in ("drag", "face") for p in now)
 
 
-def _tokens(size, mask: Mask):  # type: ignore[no-untyped-def]
+def _tokens(size: Size, mask: Mask) -> Callable[[tuple[int, int]], Tensor]:
     return lambda shape: torch.as_tensor(Grid(size, shape).cells(mask))

@@ -66,7 +66,7 @@ def _outline(drawn: Pixels, mask: Mask, colour: Colour, zoom: int, tint: bool = 
 
 def _arrow(drawn: Pixels, start: NDArray[np.float64], end: NDArray[np.float64], zoom: int) -> None:
     """Handle as a red dot, target as a blue one, an arrow between; a pin (no way to go) as a green dot."""
-    a, b = ((int(round(x * zoom)), int(round(y * zoom))) for x, y in (start, end))
+    a, b = ((round(float(x) * zoom), round(float(y) * zoom)) for x, y in (start, end))
     if a == b:
         cv2.circle(drawn, a, 3, (0, 170, 60), -1, cv2.LINE_AA)
         return

@@ -98,7 +98,7 @@ def invert(
     exact: bool = False,
     progress: Progress | None = None,
 ) -> Source:
-    """DDIM inversion with as many moves as sampling, the first from the clean latent (METHODS 5.3).
+    """DDIM inversion with as many moves as sampling, the first from the clean latent.
 
     The network is told the destination level while its input is one level cleaner, as every released code does; each
     of `refine` fixed-point refinements evaluates it again at the new latent. exact: O-BELM instead, which `replay`
@@ -130,9 +130,7 @@ def _ddim_moves(
         yield z, seen
 
 
-def _belm_moves(
-    model: StableDiffusion, z: Tensor, schedule: Schedule, text: Tensor
-) -> Iterator[tuple[Tensor, Record]]:
+def _belm_moves(model: StableDiffusion, z: Tensor, schedule: Schedule, text: Tensor) -> Iterator[tuple[Tensor, Record]]:
     """As `_ddim_moves` by O-BELM: one DDIM move, then each move undoes the sampling step of the same three levels."""
     t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
     below, z = z, ddim(z, model.eps(z, t[1], alpha[0], text[1:]), alpha[0], alpha[1])

@@ -27,9 +27,7 @@ def source(calm):
 
 def last(model, source, method, *edits, guidance=1.0, seed=0):
     job = Job(source, edits, [None] * len(edits), source.text, guidance, torch.Generator().manual_seed(seed))
-    for step in method.run(model, job):
-        pass
-    return step.latents
+    return list(method.run(model, job))[-1].latents
 
 
 def test_a_null_edit_without_guidance_gives_the_picture_back(calm, source):
@@ -72,7 +70,7 @@ def test_guidance_lowers_the_energy(calm, source):
 
 
 def test_guided_noise_acts_only_in_the_clean_estimate():
-    """Difference to the plain step: -sqrt(A') sqrt(1 - A) / sqrt(A) g (METHODS 13.9)."""
+    """Difference to the plain step: -sqrt(A') sqrt(1 - A) / sqrt(A) g."""
     generator = torch.Generator().manual_seed(0)
     z, eps, g = (torch.randn(1, 4, 3, 5, generator=generator, dtype=torch.float64) for _ in range(3))
     a, b = 0.3, 0.4
@@ -94,7 +92,9 @@ def test_regional_noise_changes_with_the_seed_and_only_then_is_random(calm, sour
     assert DIFFEDITOR.random(job)
     assert not DragonDiffusion().random(job)
     assert DragonDiffusion(fresh=0.5).random(job)
-    assert not DragonDiffusion(fresh=0.5).random(dataclasses.replace(job, edits=(Drag(handles=[(9, 9)], targets=[(20, 9)]),)))
+    assert not DragonDiffusion(fresh=0.5).random(
+        dataclasses.replace(job, edits=(Drag(handles=[(9, 9)], targets=[(20, 9)]),))
+    )
     noisy = dataclasses.replace(DIFFEDITOR, noisy=(0.0, 1.0))
     assert not torch.equal(last(calm, source, noisy, MOVE, seed=0), last(calm, source, noisy, MOVE, seed=1))
     assert torch.equal(last(calm, source, noisy, MOVE, seed=1), last(calm, source, noisy, MOVE, seed=1))

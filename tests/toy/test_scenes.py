@@ -131,10 +131,10 @@ def test_drawing_is_fast() -> None:
     chosen = list(stills(20, size=(128, 128)))
     times = []
     for scene in chosen:
-        start = time.perf_counter()
+        start = time.thread_time()
         scene.picture()
-        times.append(time.perf_counter() - start)
-    assert np.median(times) < 0.010  # s; about 0.0024 on one core of the machine it was written on
+        times.append(time.thread_time() - start)
+    assert np.median(times) < 0.010  # s of processor time; about 0.0024 where it was written
 
 
 # --- masks and tags --------------------------------------------------------------------------------------------------
@@ -209,6 +209,9 @@ def test_scale_and_angle_are_about_the_centroid() -> None:
 @pytest.mark.parametrize("tag", ["shadow", "reflection"])
 def test_shadows_and_reflections_follow(tag: str) -> None:
     scene = having(tag)
+    assert scene.place is not None
+    only = replace(scene.place, glossy=tag == "reflection")
+    scene = replace(scene, shadows=tag == "shadow", place=only)
     gone = truth.removed(scene, 0)
     away = ~scene.mask(0, visible=False)
     away = cv2.erode(away.astype(np.uint8), np.ones((5, 5))) > 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from dragkit.attention import Part, attend, inject
+from dragkit.attention import Rule, attend, inject
 from dragkit.energy import Features, energy
 from dragkit.features import observe, on_grid
 from dragkit.methods.method import Job, Step
@@ -43,27 +43,35 @@ class DragonDiffusion:
     contrast: float = field(default=1.0, metadata=_note("multiplies the contrast term", "1 = published"))
     inpaint: float = field(default=1.0, metadata=_note("multiplies the inpainting term", "1 = published"))
     guided: Window = field(default=(0.0, 0.6), metadata=_note("guided share of denoising", "steps 0..29 of 50, code"))
-    alternate: float = field(default=1.0, metadata=_note("guide every second step from here", "off in 'D'; 0.2 in 'D+'"))
+    alternate: float = field(
+        default=1.0, metadata=_note("guide every second step from here", "off in 'D'; 0.2 in 'D+'")
+    )
     repeats: int = field(default=1, metadata=_note("passes of a time-travel step", "1 in 'D'; 3 in 'D+'"))
     travel: Window = field(default=(0.44, 0.58), metadata=_note("time travel", "steps 22, 24, 26, 28 of 50, 'D+'"))
     sde: float = field(default=0.0, metadata=_note("regional noise", "0 in 'D'; 0.4 in 'D+'"))
-    noisy: Window = field(default=(0.22, 0.4), metadata=_note("where regional noise is added", "steps 11..19 of 50, 'D+'"))
+    noisy: Window = field(
+        default=(0.22, 0.4), metadata=_note("where regional noise is added", "steps 11..19 of 50, 'D+'")
+    )
     inject: Window = field(default=(0.1, 1.0), metadata=_note("source keys and values", "steps 5..49 of 50, code"))
     inject_pair: Window = field(
         default=(0.0, 0.72), metadata=_note("keys and values of two pictures", "steps 0..35 of 50, code")
     )
     reference: str = field(default="bank", metadata=_note("bank | branch", "published bank; first version's branch"))
-    mapped: bool = field(default=False, metadata=_note("map Move's cosine to [0, 1]", "METHODS 9.1.7; off = published"))
+    mapped: bool = field(
+        default=False, metadata=_note("map Move's cosine to [0, 1]", "unclamped it has a pole at -1/4; off = published")
+    )
     fresh: float = field(default=0.0, metadata=_note("share of fresh noise in vacated cells", "0 = published"))
     hide: bool = field(default=False, metadata=_note("vacated cells do not attend to the object", "off = published"))
     radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     weights: Mapping[str, Weights] = field(
-        default_factory=lambda: PUBLISHED, metadata=_note("weights per kind of edit", "METHODS 1.5")
+        default_factory=lambda: PUBLISHED, metadata=_note("weights per kind of edit", "DragonDiffusion, released code")
     )
 
     def __post_init__(self) -> None:
         if self.reference not in ("bank", "branch"):
-            raise ValueError(f"reference is {self.reference!r}; give 'bank' (memory bank) or 'branch' (parallel branch)")
+            raise ValueError(
+                f"reference is {self.reference!r}; give 'bank' (memory bank) or 'branch' (parallel branch)"
+            )
 
     def random(self, job: Job) -> bool:
         """Whether the seed makes a difference: fresh noise in vacated cells, or regional noise."""
@@ -86,11 +94,11 @@ class DragonDiffusion:
             for again in range(passes):
                 eps_guided = self._gradient(model, job, plans, records, z, n)
                 with torch.no_grad():
-                    with attend(model.unet, self._rule(job, plans, records, share)):
+                    with attend(model.unet, self._rule(plans, records, share)):
                         eps = guided_eps(model, z, t[n], alpha[n], job.text, job.guidance)
                     bent = eps if eps_guided is None else eps + eps_guided
                     below = self._down(z, eps, bent, alpha[n], alpha[n - 1], region, share, job)
-                    if again + 1 < passes:  # back up, deterministically (METHODS 2.4)
+                    if again + 1 < passes:  # back up, deterministically (DiffEditor)
                         again_eps = model.eps(below, t[n - 1], alpha[n - 1], job.text[1:])
                         z = ddim(below, again_eps, alpha[n - 1], alpha[n])
             estimate, z = clean(z, bent, alpha[n]), below
@@ -106,7 +114,7 @@ class DragonDiffusion:
     def _records(
         self, model: StableDiffusion, pictures: Sequence[Source], branches: list[Tensor], n: int
     ) -> tuple[list[Record], list[Tensor]]:
-        """What each picture's pass left at level n: from the bank, or from a branch that is denoised beside the edit."""
+        """What each picture's pass left at level n: from the bank, or from a branch denoised beside the edit."""
         if self.reference == "bank":
             return [source.records[n - 1] for source in pictures], branches
         records, below = [], []
@@ -117,7 +125,7 @@ class DragonDiffusion:
             below.append(ddim(z, eps, alpha[n], alpha[n - 1]))
         return records, below
 
-    def _rule(self, job: Job, plans: Sequence[Plan], records: Sequence[Record], share: float):  # type: ignore[no-untyped-def]
+    def _rule(self, plans: Sequence[Plan], records: Sequence[Record], share: float) -> Rule:
         alone, pair = _within(share, self.inject), _within(share, self.inject_pair)
         parts, own = token_parts(plans, [r.memory for r in records], alone, pair, self.hide)
         return inject(parts, own=own)
@@ -125,7 +133,7 @@ class DragonDiffusion:
     def _gradient(
         self, model: StableDiffusion, job: Job, plans: Sequence[Plan], records: Sequence[Record], z: Tensor, n: int
     ) -> Tensor | None:
-        """Gradient of the energy with respect to the latents: edit terms act inside their region, content terms outside."""
+        """Gradient of the energy with respect to the latents: edit terms act in their region, content terms outside."""
         schedule = job.source.schedule
         if not self._guides(n, schedule.levels):
             return None
@@ -146,7 +154,7 @@ class DragonDiffusion:
     def _down(
         self, z: Tensor, eps: Tensor, bent: Tensor, a: float, b: float, region: Tensor, share: float, job: Job
     ) -> Tensor:
-        """One move: guided noise only in the clean estimate (METHODS 1.6), fresh noise only in the region (METHODS 2.2)."""
+        """One move: guided noise only in the clean estimate, fresh noise only in the region (both released code)."""
         below = ddim(z, eps, a, b, clean_eps=bent)
         if not self.sde or not _within(share, self.noisy):
             return below

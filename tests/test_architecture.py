@@ -1,0 +1,74 @@
+"""Imports run one way, and importing is silent and light (docs/concepts.md)."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "dragkit"
+
+# What each room may import from inside dragkit; a folder stands for all its files.
+MAY = {
+    "pictures": set(),
+    "forms": {"pictures"},
+    "edits": {"forms", "pictures"},
+    "schedule": set(),
+    "geometry": set(),
+    "memory": set(),
+    "hub": set(),
+    "energy": set(),
+    "attention": set(),
+    "features": set(),
+    "singlefile": {"hub", "loading"},
+    "loading": {"hub", "memory", "singlefile", "schedule"},
+    "model": {"loading", "memory", "schedule"},
+    "source": {"attention", "features", "geometry", "model", "schedule"},
+    "plans": {"attention", "edits", "energy", "geometry", "methods"},  # methods: types only
+    "methods": {"attention", "edits", "energy", "features", "methods", "model", "plans", "schedule", "source"},
+    "editor": {"edits", "geometry", "methods", "model", "plans", "source", "toy"},
+    "sheet": {"edits", "geometry"},
+    "demo": {"editor", "sheet", "toy"},
+    "toy": {"edits", "forms", "pictures", "schedule", "toy"},
+    "cli": {"cli", "demo", "editor", "edits", "forms", "methods", "pictures", "source", "toy"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    """Rooms of dragkit that a file imports, lazily or not."""
+    rooms = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            rooms.add(file.relative_to(SOURCE).parts[0])
+        elif isinstance(node, ast.ImportFrom) and node.module == "dragkit":
+            rooms |= {alias.name for alias in node.names if (SOURCE / f"{alias.name}.py").exists()}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dragkit."):
+            rooms.add((node.module or "").split(".")[1])
+    return rooms
+
+
+@pytest.mark.parametrize("room", MAY)
+def test_imports_run_one_way(room):
+    files = [SOURCE / f"{room}.py"] if (SOURCE / f"{room}.py").exists() else list((SOURCE / room).rglob("*.py"))
+    assert files
+    for file in files:
+        assert imported(file) <= MAY[room], f"{file.name} imports {sorted(imported(file) - MAY[room])}"
+
+
+def test_every_room_is_listed():
+    rooms = {p.stem for p in SOURCE.glob("*.py")} | {p.parent.name for p in SOURCE.glob("*/__init__.py")}
+    assert rooms - {"__init__"} == set(MAY)
+
+
+@pytest.mark.parametrize("module", ["edits", "geometry", "schedule", "energy"])
+def test_mathematics_and_wishes_know_no_diffusers(module):
+    code = f"import dragkit.{module}, sys; sys.exit('diffusers' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_is_silent_and_loads_no_torch():
+    code = "import dragkit, dragkit.cli, sys; sys.exit('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert found.returncode == 0
+    assert found.stdout == found.stderr == b""
