@@ -74,7 +74,7 @@ class Grid:
         """Cell coordinates (x, y) [n, 2] of the (2 radius + 1)^2 cells round a pixel point, not clipped to the grid."""
         centre = np.round(self.position(point))
         y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-        return centre + np.stack([x.ravel(), y.ravel()], 1)
+        return np.asarray(centre + np.stack([x.ravel(), y.ravel()], 1), np.float64)
 
     def contains(self, cells: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which cell coordinates (x, y) [n, 2] fall on the grid: [n]."""

@@ -187,7 +187,7 @@ def _point_rows(grid: Grid, pairs: list[tuple[Cells, Cells]], w: Weights) -> lis
 
 
 def _noise_patches(latent: Grid, handles: Cells, targets: Cells) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """3x3 latent cells copied from handle to target, from a snapshot (the released code copies in place, and overlaps spoil it)."""
+    """3x3 latent cells from handle to target, of a snapshot (the released code copies in place: overlaps spoil it)."""
     moving = [(h, t) for h, t in zip(handles, targets, strict=True) if not np.array_equal(h, t)]
     pairs = [p for h, t in moving for p in _patches(latent, h[None], t[None], 1)]
     origin = [latent.flat(there) for _, there in pairs]

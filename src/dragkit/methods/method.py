@@ -45,7 +45,10 @@ class Job:
 class Method(Protocol):
     """How to edit: a frozen dataclass of hyper-parameters whose `run` yields a Step per level."""
 
-    guidance: float  # classifier-free guidance where the caller gives none
+    @property
+    def guidance(self) -> float:
+        """Classifier-free guidance where the caller gives none."""
+        ...
 
     def run(self, model: StableDiffusion, job: Job) -> Iterator[Step]: ...
 

@@ -7,6 +7,8 @@ import torch
 import typer
 
 from dragkit.toy.training import autoencoder as autoencoders
+from dragkit.toy.training import diffusion as denoisers
+from dragkit.toy.training import judges
 from dragkit.toy.training.data import SHARES, SIZES, Pool, load_pool, pool_folder, render_pool
 from dragkit.toy.training.optim import Budget
 
@@ -38,12 +40,45 @@ def data(run: RunFolder = RUN, count: Annotated[int, typer.Option(help="training
 def autoencoder(run: RunFolder = RUN, minutes: Minutes = None, steps: Steps = None, seed: Seed = 0,
                 device: Device = "cpu", from_weights: FromWeights = None) -> None:  # fmt: skip
     """Trains the autoencoder."""
-    start = None
-    if from_weights is not None:
-        start = autoencoders.AutoencoderTiny.from_pretrained(from_weights / "vae", use_safetensors=True)
+    start = None if from_weights is None else denoisers.load_vae(from_weights)
     autoencoders.train(
         run / "autoencoder", _pools(run, "train")[0], _pools(run, "test")[0], Budget(minutes, steps), seed,
         torch.device(device), start,
+    )  # fmt: skip
+
+
+@app.command()
+def diffusion(run: RunFolder = RUN, minutes: Minutes = None, steps: Steps = None, seed: Seed = 0,
+              device: Device = "cpu", from_weights: FromWeights = None,
+              prediction: Annotated[str, typer.Option(help="epsilon or v_prediction")] = "epsilon") -> None:  # fmt: skip
+    """Trains the denoiser and the text encoder on the latents of the autoencoder."""
+    if from_weights is None:
+        model = denoisers.build(denoisers.load_vae(run / "autoencoder"), prediction)
+    else:
+        model = denoisers.load(from_weights)
+    budget = Budget(minutes, steps)
+    denoisers.train(run / "diffusion", model, _pools(run, "train"), _pools(run, "test")[0], budget, seed,
+                    torch.device(device))  # fmt: skip
+    denoisers.export(model, run / "model")
+
+
+@app.command()
+def classifier(run: RunFolder = RUN, minutes: Minutes = None, steps: Steps = None, seed: Seed = 0,
+               device: Device = "cpu") -> None:  # fmt: skip
+    """Trains the network that names kind and colour of one object."""
+    judges.train_classifier(
+        run / "classifier", _pools(run, "train"), _pools(run, "test")[0], Budget(minutes, steps), seed,
+        torch.device(device),
+    )  # fmt: skip
+
+
+@app.command()
+def landmarks(run: RunFolder = RUN, minutes: Minutes = None, steps: Steps = None, seed: Seed = 0,
+              device: Device = "cpu") -> None:  # fmt: skip
+    """Trains the landmark network."""
+    judges.train_landmarks(
+        run / "landmarks", _pools(run, "train"), _pools(run, "test")[0], Budget(minutes, steps), seed,
+        torch.device(device),
     )  # fmt: skip
 
 

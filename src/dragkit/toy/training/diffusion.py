@@ -72,6 +72,23 @@ def build(vae: AutoencoderTiny, prediction: str = "epsilon") -> Denoiser:
     return Denoiser(vae, tokens, text.text_encoder(tokens), unet(), scheduler(prediction))
 
 
+def load_vae(folder: Path) -> AutoencoderTiny:
+    vae = AutoencoderTiny.from_pretrained(folder / "vae", use_safetensors=True).float()
+    return vae.to(memory_format=torch.channels_last)
+
+
+def load(folder: Path) -> Denoiser:
+    """The parts of a diffusers folder in float32, for further training."""
+    net = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True).float()
+    return Denoiser(
+        load_vae(folder),
+        CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True).float(),
+        net.to(memory_format=torch.channels_last),
+        DDIMScheduler.from_pretrained(folder / "scheduler"),
+    )
+
+
 def scheduler(prediction: str = "epsilon") -> DDIMScheduler:
     return DDIMScheduler(
         num_train_timesteps=LEVELS, beta_start=BETAS[0], beta_end=BETAS[1], beta_schedule="scaled_linear",
