@@ -25,9 +25,9 @@ MAY = {
     "loading": {"hub", "memory", "singlefile", "schedule"},
     "model": {"loading", "memory", "schedule"},
     "source": {"attention", "features", "geometry", "model", "schedule"},
-    "plans": {"attention", "edits", "energy", "geometry", "methods"},  # methods: types only
+    "plans": {"attention", "edits", "energy", "geometry", "methods", "source"},  # methods, source: types only
     "methods": {"attention", "edits", "energy", "features", "methods", "model", "plans", "schedule", "source"},
-    "editor": {"edits", "geometry", "methods", "model", "plans", "source", "toy"},
+    "editor": {"edits", "geometry", "methods", "model", "plans", "schedule", "source", "toy"},
     "sheet": {"edits", "geometry"},
     "demo": {"editor", "sheet", "toy"},
     "toy": {"edits", "forms", "pictures", "schedule", "toy"},

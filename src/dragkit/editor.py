@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from dragkit import edits as asked
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
@@ -19,6 +20,7 @@ from dragkit.geometry import Mask, Size, dilate, feather, fit, path_band, placem
 from dragkit.methods import Job, Method, Step, for_model
 from dragkit.model import StableDiffusion
 from dragkit.plans import BAND
+from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
 
 STEPS = 50  # DDIM steps of every method's paper
@@ -87,9 +89,14 @@ class Editor:
     def _invert(
         self, pixels: Pixels, canvas: Size, prompt: str, negative_prompt: str, steps: int | None, **how: Any
     ) -> Source:
-        self.model.check_memory(canvas, batch=2, grad=True)
-        text = self.model.embed([negative_prompt, prompt])
-        return invert(self.model, pixels, canvas, self.model.schedule(steps or STEPS), text, **how)
+        schedule, text = self._ready(canvas, steps, prompt, negative_prompt)
+        return invert(self.model, pixels, canvas, schedule, text, **how)
+
+    def _ready(self, canvas: Size, steps: int | None, prompt: str, negative_prompt: str) -> tuple[Schedule, Tensor]:
+        """Schedule and text of a source, once it is known to fit into memory."""
+        schedule = self.model.schedule(STEPS if steps is None else steps)
+        self.model.check_memory(canvas, levels=schedule.levels)
+        return schedule, self.model.embed([negative_prompt, prompt])
 
     def generate(
         self,
@@ -104,11 +111,9 @@ class Editor:
     ) -> Source:
         """A picture from a prompt, as a Source whose trajectory needs no inversion. size: (width, height)."""
         canvas = self.canvas(size) if size else self.canvas(_square(self.model.area))
-        self.model.check_memory(canvas, batch=2, grad=True)
-        text = self.model.embed([negative_prompt, prompt])
+        schedule, text = self._ready(canvas, steps, prompt, negative_prompt)
         generator = torch.Generator().manual_seed(seed)
         weight = GENERATE_GUIDANCE if guidance is None else guidance
-        schedule = self.model.schedule(steps or STEPS)
         source = generate(self.model, canvas, schedule, text, weight, generator, progress=progress)
         return dataclasses.replace(source, picture=resize(source.picture, size)) if size else source
 

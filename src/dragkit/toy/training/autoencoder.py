@@ -82,7 +82,9 @@ def encode(vae: AutoencoderTiny, pool: Pool, device: torch.device, mirrored: boo
     parts = []
     for chunk in chunks(len(pool), 64):
         x = as_tensor(pool.pictures[chunk][:, :, ::step], device).contiguous(memory_format=torch.channels_last)
-        parts.append((vae.encode(x).latents * vae.config.scaling_factor).half().cpu())
+        with torch.autocast(device.type, torch.bfloat16):
+            z = vae.encode(x).latents
+        parts.append((z.float() * vae.config.scaling_factor).half().cpu())
     return torch.cat(parts)
 
 

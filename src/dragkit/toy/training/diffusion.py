@@ -107,8 +107,7 @@ class Encoded:
 def encode_pool(model: Denoiser, pool: Pool, device: torch.device) -> Encoded:
     """Latents and tokens of all pictures, then of all mirrored pictures."""
     captions = [r.caption for r in pool.records]
-    with torch.autocast(device.type, torch.bfloat16):
-        latents = torch.cat([encode(model.vae, pool, device, mirrored) for mirrored in (False, True)])
+    latents = torch.cat([encode(model.vae, pool, device, mirrored) for mirrored in (False, True)])
     return Encoded(latents, text.token_ids(model.tokenizer, [*captions, *map(mirrored_caption, captions)]))
 
 

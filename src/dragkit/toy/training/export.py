@@ -28,6 +28,7 @@ def write_pipeline(folder: Path, vae: AutoencoderTiny, text_encoder: CLIPTextMod
     shutil.rmtree(part, ignore_errors=True)
     for name, module in (("vae", vae), ("text_encoder", text_encoder), ("unet", unet)):
         copy.deepcopy(module).half().save_pretrained(part / name, safe_serialization=True)
+    _forget(part / "vae" / "config.json", "block_out_channels")  # written by diffusers, yet it warns on reading it
     tokenizer.save_pretrained(part / "tokenizer")
     scheduler.save_pretrained(part / "scheduler")
     index = {"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **COMPONENTS}
@@ -38,3 +39,9 @@ def write_pipeline(folder: Path, vae: AutoencoderTiny, text_encoder: CLIPTextMod
         os.replace(folder, old)
     os.replace(part, folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _forget(file: Path, key: str) -> None:
+    content = json.loads(file.read_text())
+    content.pop(key, None)
+    file.write_text(json.dumps(content, indent=2) + "\n")
