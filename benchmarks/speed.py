@@ -28,7 +28,6 @@ from statistics import median
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sd_shapes import edits, picture
 
 from dragkit.editor import STEPS, Editor
 from dragkit.edits import Drag, Edit
@@ -37,6 +36,7 @@ from dragkit.methods import DragonDiffusion, for_model
 from dragkit.model import StableDiffusion
 from dragkit.schedule import ddim
 from dragkit.source import Source, guided_eps, to_picture, to_tensor
+from sd_shapes import edits, picture
 
 PROMPT = "a picture"
 BACKWARD = 2.0  # forwards' worth of work in one backward: a gradient by the input and one kept for nothing

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dragkit.geometry import (
     Grid,
     apply,
+    backward_flow,
     centroid,
     dilate,
     feather,
@@ -119,3 +120,18 @@ def test_a_band_surrounds_the_whole_path(radius):
     assert band[10, 50]
     assert band[25, 30]
     assert not band[5, 5]
+
+
+@given(st.lists(st.tuples(st.floats(5, 60), st.floats(5, 40)), min_size=1, max_size=6))
+def test_a_flow_takes_every_target_back_to_its_handle(points):
+    targets = np.unique(np.round(np.array(points)), axis=0)
+    handles = targets + np.array([3.0, -2.0])
+    still = np.array([[0.0, 0.0], [64.0, 0.0], [0.0, 48.0], [64.0, 48.0]])
+    flow = backward_flow(handles, targets, still, np.concatenate([targets, still]))
+    assert np.allclose(flow[: len(targets)], [3, -2], atol=0.1)
+    assert np.allclose(flow[len(targets) :], 0, atol=0.1)
+
+
+def test_two_points_without_anything_still_move_with_their_mean():
+    flow = backward_flow(np.array([[1.0, 1.0]]), np.array([[4.0, 1.0]]), np.zeros((0, 2)), np.zeros((5, 2)))
+    assert np.allclose(flow, [-3, 0])

@@ -140,3 +140,25 @@ def test_several_edits_share_one_content_term(source):
     touched = np.logical_or(plans[0].touched, plans[1].touched)
     assert len(content.cells) == (~touched).sum()
     assert content.weight == max(p.rest for p in plans)
+
+
+def test_a_flow_takes_the_surroundings_along_and_fades_at_the_masks_edge(source):
+    edit = Drag(handles=[(28, 24)], targets=[(36, 24)], mask={"box": (8, 8, 56, 40)})
+    (plan,) = make_plans(DragonDiffusion(flow=True), job(source, edit))
+    (row,) = plan.inner
+    here = torch.stack([row.cells % 32, row.cells // 32], 1)
+    back = {tuple(c.tolist()): (p - c).tolist() for c, p in zip(here, row.points, strict=True)}
+    dx, dy = back[(17, 11)]  # the cell left of and above the target, at 2 px a cell
+    assert -4.2 < dx < -3.2
+    assert abs(dy) < 0.3
+    assert abs(back[(4, 4)][0]) < 0.5
+    assert set(back) == {(x, y) for x in range(4, 28) for y in range(4, 20)}
+    assert len(plan.copy[0]) > 0
+
+
+def test_a_flow_of_pins_moves_nothing(source):
+    edit = Drag(handles=[(28, 24)], targets=[(28, 24)])
+    (plan,) = make_plans(DragonDiffusion(flow=True), job(source, edit))
+    (row,) = plan.inner
+    here = torch.stack([row.cells % 32, row.cells // 32], 1)
+    assert torch.allclose(row.points, here.float(), atol=1e-3)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
 
 Size = tuple[int, int]  # (width, height)
 Mask = NDArray[np.bool_]  # [h, w]
+SMOOTHING = 1e-3  # of the thin-plate spline: enough to survive points on one line, too little to miss a target
+
 Affine = NDArray[np.float64]  # [2, 3], maps (x, y, 1) in pixels to (x', y')
 
 
@@ -150,6 +153,18 @@ def feather(mask: Mask, radius: float) -> NDArray[np.float32]:
     distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     ramp = np.clip(1 - distance / (radius + 1), 0, 1)
     return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
+
+
+def backward_flow(
+    handles: NDArray[np.float64], targets: NDArray[np.float64], still: NDArray[np.float64], at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Where content at the points `at` [n, 2] comes from, as offsets [n, 2]: a thin-plate spline that takes each target
+    back to its handle ([p, 2] each) and leaves the points `still` [m, 2] in place."""
+    centres, first = np.unique(np.concatenate([targets, still]), axis=0, return_index=True)
+    offsets = np.concatenate([handles - targets, np.zeros_like(still)])[first]
+    if len(centres) < 3:  # too few for a spline: all move with their mean
+        return np.broadcast_to(offsets.mean(0), at.shape).copy()
+    return np.asarray(RBFInterpolator(centres, offsets, smoothing=SMOOTHING)(at), np.float64)
 
 
 def path_band(handles: NDArray[np.float64], targets: NDArray[np.float64], size: Size, radius: float) -> Mask:

@@ -14,7 +14,19 @@ from torch import Tensor
 from dragkit.attention import Memory, Part, token_masks
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
 from dragkit.energy import Match
-from dragkit.geometry import Affine, Grid, Mask, Size, apply, inverse, path_band, placement, warp_mask
+from dragkit.geometry import (
+    Affine,
+    Grid,
+    Mask,
+    Size,
+    apply,
+    backward_flow,
+    dilate,
+    inverse,
+    path_band,
+    placement,
+    warp_mask,
+)
 
 if TYPE_CHECKING:
     from dragkit.methods.dragondiffusion import DragonDiffusion
@@ -23,7 +35,10 @@ if TYPE_CHECKING:
 
 Cells = NDArray[np.float64]  # cell coordinates (x, y) [n, 2]
 
+_Points = tuple[list[Match], tuple[NDArray[np.int64], NDArray[np.int64]]]
+
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
+RING = 120  # points of a mask's edge that hold still in a flow: plenty, and the spline stays quick
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
 
@@ -106,9 +121,9 @@ def _plan(
         case Remove():
             return _moved(edit, edit.mask.array(grid.picture), None, grid, latent, w, method.mapped)
         case Drag():
-            return _dragged(edit, grid, latent, w, method.radius)
+            return _dragged(method, edit, grid, latent, w)
         case Face():
-            return _faced(edit, grid, latent, w, method.radius)
+            return _faced(method, edit, grid, latent, w)
         case Replace():
             assert reference is not None
             return _replaced(edit, grid, latent, w, reference, picture)
@@ -196,31 +211,62 @@ def _noise_patches(latent: Grid, handles: Cells, targets: Cells) -> tuple[NDArra
     return np.concatenate([empty, *origin]), np.concatenate([empty, *to])
 
 
-def _dragged(edit: Drag, grid: Grid, latent: Grid, w: Weights, radius: int) -> Plan:
+def _flow(grid: Grid, handles: Cells, targets: Cells, mask: Mask) -> tuple[Cells, Cells]:
+    """Cells of the mask [n, 2] and where their content comes from [n, 2] when points take their surroundings along:
+    the spline of handles and targets that fades to nothing at the mask's edge."""
+    inside = grid.cells(mask)
+    ring = _coordinates(grid, dilate(inside, 1) & ~inside)
+    h, w = grid.shape
+    frame = np.array([(x, y) for x in (0, w // 2, w - 1) for y in (0, h // 2, h - 1)], float)
+    still = np.concatenate(
+        [ring[:: max(1, len(ring) // RING)], frame[~inside[frame[:, 1].astype(int), frame[:, 0].astype(int)]]]
+    )
+    if not len(still):
+        still = frame[[0, 2, 6, 8]]
+    here = _coordinates(grid, inside)
+    start, end = grid.position(handles), grid.position(targets)
+    near = np.linalg.norm(still[:, None] - end[None], axis=-1).min(1) < 1  # an edge point on a target would fight it
+    there = here + backward_flow(start, end, still[~near], here)
+    on = grid.contains(there)
+    return here[on], there[on]
+
+
+def _pointed(
+    method: DragonDiffusion, handles: Cells, targets: Cells, mask: Mask, grid: Grid, latent: Grid, w: Weights
+) -> _Points:
+    """Rows of points, and the noise they take along: patches (published) or, with `flow`, all cells of the mask."""
+    if not method.flow:
+        rows = _point_rows(grid, _patches(grid, handles, targets, method.radius), w)
+        return rows, _noise_patches(latent, handles, targets)
+    here, there = _flow(grid, handles, targets, mask)
+    to, origin = _flow(latent, handles, targets, mask)
+    return [_row(grid, here, there, w.edit)], (latent.flat(origin), latent.flat(to))
+
+
+def _dragged(method: DragonDiffusion, edit: Drag, grid: Grid, latent: Grid, w: Weights) -> Plan:
     handles, targets = np.array(edit.handles, float), np.array(edit.targets, float)
     if edit.mask is not None:
         mask = edit.mask.array(grid.picture)
     else:
         mask = path_band(handles, targets, grid.picture, BAND * min(grid.picture))
-    inner = _point_rows(grid, _patches(grid, handles, targets, radius), w)
+    inner, copy = _pointed(method, handles, targets, mask, grid, latent, w)
     inside = torch.as_tensor(latent.cells(mask))
     return Plan(
-        "drag", grid, latent, inside, torch.zeros_like(inside), grid.cells(mask), inner,
-        rest=w.content, copy=_noise_patches(latent, handles, targets),
-    )  # fmt: skip
+        "drag", grid, latent, inside, torch.zeros_like(inside), grid.cells(mask), inner, rest=w.content, copy=copy
+    )
 
 
-def _faced(edit: Face, grid: Grid, latent: Grid, w: Weights, radius: int) -> Plan:
+def _faced(method: DragonDiffusion, edit: Face, grid: Grid, latent: Grid, w: Weights) -> Plan:
     """Landmarks of the picture are handles, those of the reference targets; no content term, no mask."""
     assert edit.landmarks is not None, "the Editor finds landmarks first"
     assert edit.reference_landmarks is not None, "the Editor finds landmarks first"
     handles = edit.select(np.array(edit.landmarks)).astype(float)
     targets = edit.select(np.array(edit.reference_landmarks)).astype(float)
-    inner = _point_rows(grid, _patches(grid, handles, targets, radius), w)
+    inner, copy = _pointed(method, handles, targets, np.ones(grid.picture[::-1], bool), grid, latent, w)
     everywhere = torch.ones(latent.shape, dtype=torch.bool)
     return Plan(
         "face", grid, latent, everywhere, torch.zeros_like(everywhere), np.ones(grid.shape, bool),
-        [row for row in inner if not row.repel],
+        [row for row in inner if not row.repel], copy=copy if method.flow else None,
     )  # fmt: skip
 
 

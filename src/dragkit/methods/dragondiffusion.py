@@ -62,6 +62,7 @@ class DragonDiffusion:
     )
     fresh: float = field(default=0.0, metadata=_note("share of fresh noise in vacated cells", "0 = published"))
     hide: bool = field(default=False, metadata=_note("vacated cells do not attend to the object", "off = published"))
+    flow: bool = field(default=False, metadata=_note("points take their surroundings along", "off = published"))
     radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     weights: Mapping[str, Weights] = field(
         default_factory=lambda: PUBLISHED, metadata=_note("weights per kind of edit", "DragonDiffusion, released code")

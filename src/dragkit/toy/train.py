@@ -27,6 +27,11 @@ def _pools(run: Path, split: str) -> list[Pool]:
     return [load_pool(pool_folder(run, split, size)) for size in SIZES]
 
 
+@app.callback()
+def _prepare() -> None:
+    torch.set_flush_denormal(True)  # tiny numbers would only cost time
+
+
 @app.command()
 def data(run: RunFolder = RUN, count: Annotated[int, typer.Option(help="training scenes")] = 16_000) -> None:
     """Renders the pools of training and held-out scenes."""

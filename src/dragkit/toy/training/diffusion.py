@@ -19,15 +19,14 @@ from dragkit.toy.training.slices import Run, write_picture
 CHANNELS = (48, 96, 160, 192)
 HEADS = (2, 4, 5, 6)  # attention at the finest level is half of the work on a CPU, and its cost goes with the heads
 GROUPS = 16
-BATCH = 16
-MUON, ADAM = 0.01, 1e-3  # learning rates
-WEIGHT_DECAY = 0.0
+BATCH = 24
+MUON, ADAM = 0.02, 2e-3  # learning rates
 DROPPED = 0.1  # share of captions replaced by nothing: classifier-free guidance, Ho & Salimans 2022
 MIN_SNR = 5.0  # Hang et al. 2023
 DECAY = 0.999  # of the average
 LEVELS = 1000
 BETAS = (0.00085, 0.012)  # Stable Diffusion's, scaled linear
-REPORT_SECONDS, SHEET_SECONDS, SNAPSHOT_SECONDS = 60.0, 300.0, 600.0
+REPORT_SECONDS, SHEET_SECONDS, SNAPSHOT_SECONDS = 100.0, 590.0, 590.0
 GUIDANCE = 3.0  # of sample sheets
 SAMPLE_STEPS = 25
 PROMPTS = (
@@ -179,7 +178,7 @@ def train(folder: Path, model: Denoiser, pools: Sequence[Pool], test: Pool, budg
 
 
 @torch.no_grad()
-def held_out_loss(model: Denoiser, held_out: Encoded, device: torch.device, count: int = 96) -> float:
+def held_out_loss(model: Denoiser, held_out: Encoded, device: torch.device, count: int = 64) -> float:
     """The objective on the same held-out latents, training steps and noise every time."""
     noise = torch.randn(count, *held_out.latents.shape[1:], generator=torch.Generator().manual_seed(0))
     t = torch.linspace(5, LEVELS - 5, count).long()
