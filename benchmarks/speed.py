@@ -39,7 +39,7 @@ from dragkit.source import Source, guided_eps, to_picture, to_tensor
 from sd_shapes import edits, picture
 
 PROMPT = "a picture"
-BACKWARD = 2.0  # forwards' worth of work in one backward: a gradient by the input and one kept for nothing
+BACKWARD = 2.0  # forwards' worth of work in one backward, as usually counted
 LOADED, BARE = "loading", "bare"  # rows of the memory column that are no edits
 
 
@@ -268,7 +268,10 @@ def main(arguments: list[str] | None = None) -> None:
         editor, size = loaded(asked)
         print(peak(editor, asked.peak, size, asked.steps, asked.guidance))
         return
-    names = asked.edits or [c.name for c in cases((128, 96), asked.model)]
+    known = [c.name for c in cases((128, 96), asked.model)]
+    names = asked.edits or known
+    if unknown := [name for name in names if name not in known]:
+        raise SystemExit(f"there is no edit {unknown[0]}; give some of {', '.join(known)}")
     memory = {} if asked.no_memory else peaks(names, given)
     editor, size = loaded(asked)
     wanted = [c for c in cases(size, editor.model.name) if c.name in names]

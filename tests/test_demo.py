@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import numpy as np
@@ -80,8 +81,6 @@ def test_a_second_demo_replaces_the_first(quick, tmp_path):
 
 
 def test_prompts_cannot_break_the_page(quick, tmp_path, monkeypatch):
-    import dataclasses
-
     monkeypatch.setattr(demo, "EDITS", EDITS[:1])
     monkeypatch.setattr(demo, "task", lambda *which: dataclasses.replace(task(*which), prompt='a <b> & "c"'))
     demo.run(tmp_path, lambda _: None)

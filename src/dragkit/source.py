@@ -173,7 +173,7 @@ def generate(
 ) -> Source:
     """A picture from noise; its trajectory is kept, so editing it needs no inversion."""
     shape = (1, 4, canvas[1] // model.factor, canvas[0] // model.factor)
-    z = torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device, model.dtype)
+    z = torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device)
     t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
     latents, records = [z], []
     for n in range(schedule.levels, 0, -1):

@@ -1,6 +1,7 @@
 """The 68 landmarks of a toy face by a small network: heat-maps on a 32x32 grid, read out as their centres of mass."""
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -24,9 +25,9 @@ class LandmarkNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, WIDTHS[0], 3, stride=2, padding=1)
-        self.downs = nn.ModuleList(_Step(a, b, 2) for a, b in zip(WIDTHS, WIDTHS[1:], strict=False))
+        self.downs = nn.ModuleList(_Step(a, b, 2) for a, b in pairwise(WIDTHS))
         self.middle = _Step(WIDTHS[-1], WIDTHS[-1], 1)
-        self.ups = nn.ModuleList(_Step(b, a, 1) for a, b in zip(WIDTHS[1:], WIDTHS[2:], strict=False))
+        self.ups = nn.ModuleList(_Step(b, a, 1) for a, b in pairwise(WIDTHS[1:]))
         self.head = nn.Conv2d(WIDTHS[1], POINTS, 1)
 
     def forward(self, x: Tensor) -> Tensor:

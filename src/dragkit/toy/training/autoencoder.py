@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
 
 from dragkit.toy.training.data import Pool, as_pictures, as_tensor, chunks, crops, sheet
+from dragkit.toy.training.export import write_module
 from dragkit.toy.training.optim import Average, Budget, optimiser
 from dragkit.toy.training.slices import Run, write_picture
 
@@ -54,16 +56,16 @@ def train(folder: Path, pool: Pool, test: Pool, budget: Budget, seed: int, devic
     vae = (start or build()).float().to(device)
     run = Run(folder, {"vae": vae}, optimiser([vae], MUON, ADAM), Average([vae], DECAY), budget)
     run.resume()
-    rng = np.random.default_rng([seed, run.step])
     told, begun, first = budget.seconds(), budget.seconds(), run.step
     while not run.finished():
+        rng = np.random.default_rng([seed, run.step])  # a batch depends on its step alone, also after a stop
         loss = objective(vae, as_tensor(crops(pool, rng, BATCH, CROP), device))
         run.advance(loss)
         if budget.seconds() - told > REPORT_SECONDS:
             told = budget.seconds()
             pace = (run.step - first) * BATCH * (CROP / pool.pictures.shape[1]) ** 2 / (told - begun)
             run.average.swap()
-            run.report(loss=float(loss), psnr=psnr(vae, test, device), pictures_per_second=pace)
+            run.report(loss=float(loss.detach()), psnr=psnr(vae, test, device), pictures_per_second=pace)
             _draw(folder / "sheet.png", vae, test, device)
             run.average.swap()
             run.save()
@@ -71,7 +73,7 @@ def train(folder: Path, pool: Pool, test: Pool, budget: Budget, seed: int, devic
     run.average.swap()
     standardise(vae, test, device)
     run.report(psnr=psnr(vae, test, device))
-    vae.save_pretrained(folder / "vae")
+    write_module(vae, folder / "vae")
     return vae
 
 
@@ -88,16 +90,21 @@ def encode(vae: AutoencoderTiny, pool: Pool, device: torch.device, mirrored: boo
     return torch.cat(parts)
 
 
-@torch.no_grad()
 def psnr(vae: AutoencoderTiny, pool: Pool, device: torch.device, count: int = 128) -> float:
-    """Mean over pictures of the round trip's PSNR in dB, 8-bit pictures."""
+    """Mean over the first pictures of a pool of the round trip's PSNR in dB."""
+    return float(psnrs(vae, pool, device, count).mean())
+
+
+@torch.no_grad()
+def psnrs(vae: AutoencoderTiny, pool: Pool, device: torch.device, count: int) -> NDArray[np.float64]:
+    """PSNR in dB of the round trip of each of the first `count` pictures, as 8-bit pictures."""
     values = []
     for chunk in chunks(min(count, len(pool)), 32):
         pictures = pool.pictures[chunk]
         back = as_pictures(vae.decode(vae.encode(as_tensor(pictures, device)).latents).sample)
         error = ((back.astype(np.float64) - pictures) ** 2).mean((1, 2, 3))
         values.append(10 * np.log10(255**2 / np.maximum(error, 1e-9)))
-    return float(np.concatenate(values).mean())
+    return np.concatenate(values)
 
 
 def standardise(vae: AutoencoderTiny, pool: Pool, device: torch.device) -> None:

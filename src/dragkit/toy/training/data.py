@@ -88,7 +88,7 @@ def mirrored_caption(caption: str) -> str:
 
 def as_tensor(pictures: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
     """uint8 [n, h, w, 3] -> float [n, 3, h, w] in -1..1, channels_last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return torch.from_numpy(np.array(pictures, order="C")).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def as_pictures(x: torch.Tensor) -> NDArray[np.uint8]:

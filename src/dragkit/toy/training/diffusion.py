@@ -1,4 +1,4 @@
-"""The denoiser of the toy model: a U-Net with the shape of Stable Diffusion 1.x and the text encoder, trained jointly."""
+"""The denoiser of the toy model: a U-Net shaped like Stable Diffusion 1.x, trained together with the text encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from dragkit.toy import scenes
 from dragkit.toy.training import text
 from dragkit.toy.training.autoencoder import encode
 from dragkit.toy.training.data import SHARES, Pool, as_pictures, chunks, mirrored_caption, sheet
+from dragkit.toy.training.export import write_pipeline
 from dragkit.toy.training.optim import Average, Budget, optimiser
 from dragkit.toy.training.slices import Run, write_picture
 
 CHANNELS = (48, 96, 160, 192)
 HEADS = (2, 4, 5, 6)  # attention at the finest level is half of the work on a CPU, and its cost goes with the heads
 GROUPS = 16
-BATCH = 24
+BATCH = 16
 MUON, ADAM = 0.02, 2e-3  # learning rates
 DROPPED = 0.1  # share of captions replaced by nothing: classifier-free guidance, Ho & Salimans 2022
 MIN_SNR = 5.0  # Hang et al. 2023
-DECAY = 0.999  # of the average
+DECAY = 0.997  # of the average
 LEVELS = 1000
 BETAS = (0.00085, 0.012)  # Stable Diffusion's, scaled linear
 REPORT_SECONDS, SHEET_SECONDS, SNAPSHOT_SECONDS = 100.0, 590.0, 590.0
@@ -50,16 +53,16 @@ class Denoiser:
     unet: UNet2DConditionModel
     scheduler: DDIMScheduler
 
-    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
         """Token ids [n, 32] -> [n, 32, width]."""
-        out: torch.Tensor = self.text_encoder(ids.to(self.unet.device)).last_hidden_state
+        out: Tensor = self.text_encoder(ids.to(self.unet.device)).last_hidden_state
         return out
 
 
-def unet(channels: Sequence[int] = CHANNELS, heads: Sequence[int] = HEADS, groups: int = GROUPS) -> UNet2DConditionModel:
+def unet(channels: Sequence[int] = CHANNELS, heads: Sequence[int] = HEADS) -> UNet2DConditionModel:
     """A U-Net with random weights: four levels, attention at the three finer ones, like Stable Diffusion 1.x."""
     return UNet2DConditionModel(
-        sample_size=32, in_channels=4, out_channels=4, layers_per_block=1, norm_num_groups=groups,
+        sample_size=32, in_channels=4, out_channels=4, layers_per_block=1, norm_num_groups=GROUPS,
         block_out_channels=tuple(channels), attention_head_dim=tuple(heads), cross_attention_dim=text.WIDTH,
         down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
@@ -99,8 +102,8 @@ def scheduler(prediction: str = "epsilon") -> DDIMScheduler:
 class Encoded:
     """A pool as the U-Net sees it: scaled latents float16 [n, 4, h, w] and token ids [n, 32]."""
 
-    latents: torch.Tensor
-    ids: torch.Tensor
+    latents: Tensor
+    ids: Tensor
 
 
 def encode_pool(model: Denoiser, pool: Pool, device: torch.device) -> Encoded:
@@ -110,7 +113,7 @@ def encode_pool(model: Denoiser, pool: Pool, device: torch.device) -> Encoded:
     return Encoded(latents, text.token_ids(model.tokenizer, [*captions, *map(mirrored_caption, captions)]))
 
 
-def objective(model: Denoiser, z: torch.Tensor, ids: torch.Tensor, t: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+def objective(model: Denoiser, z: Tensor, ids: Tensor, t: Tensor, noise: Tensor) -> Tensor:
     """Min-SNR weighted error of the prediction for clean latents z [n, 4, h, w] at training steps t [n]."""
     share = model.scheduler.alphas_cumprod.to(z.device)[t].view(-1, 1, 1, 1)
     noisy = share.sqrt() * z + (1 - share).sqrt() * noise
@@ -121,12 +124,12 @@ def objective(model: Denoiser, z: torch.Tensor, ids: torch.Tensor, t: torch.Tens
         target, weight = share.sqrt() * noise - (1 - share).sqrt() * z, snr.clamp(max=MIN_SNR) / (snr + 1)
     else:
         target, weight = noise, snr.clamp(max=MIN_SNR) / snr
-    loss: torch.Tensor = (weight * (predicted - target).square().mean((1, 2, 3))).mean()
+    loss: Tensor = (weight * (predicted - target).square().mean((1, 2, 3))).mean()
     return loss
 
 
 def batch(model: Denoiser, sets: Sequence[Encoded], rng: np.random.Generator,
-          device: torch.device) -> tuple[torch.Tensor, ...]:  # fmt: skip
+          device: torch.device) -> tuple[Tensor, ...]:  # fmt: skip
     """Latents, token ids, training steps and noise of one batch; all pictures of a batch have one size."""
     chosen = sets[int(rng.choice(len(sets), p=SHARES))]
     rows = torch.from_numpy(rng.integers(0, len(chosen.latents), BATCH))
@@ -149,12 +152,12 @@ def train(folder: Path, model: Denoiser, pools: Sequence[Pool], test: Pool, budg
     run = Run(folder, parts, optimiser(parts.values(), MUON, ADAM), Average(parts.values(), DECAY), budget)
     budget.restart()  # encoding is not training
     run.resume()
-    rng = np.random.default_rng([seed, run.step])
     told = shown = kept = begun = budget.seconds()
     first, losses = run.step, []
     while not run.finished():
+        rng = np.random.default_rng([seed, run.step])
         loss = objective(model, *batch(model, sets, rng, device))
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         run.advance(loss)
         now = budget.seconds()
         if now - told > REPORT_SECONDS:
@@ -192,7 +195,7 @@ def held_out_loss(model: Denoiser, held_out: Encoded, device: torch.device, coun
 
 @torch.no_grad()
 def sample(model: Denoiser, prompts: Sequence[str], seed: int = 0, guidance: float = GUIDANCE,
-           steps: int = SAMPLE_STEPS, size: tuple[int, int] = (128, 128)) -> np.ndarray:  # fmt: skip
+           steps: int = SAMPLE_STEPS, size: tuple[int, int] = (128, 128)) -> NDArray[np.uint8]:  # fmt: skip
     """Pictures uint8 [n, h, w, 3] drawn for prompts by DDIM with classifier-free guidance; size = (width, height)."""
     device, scale = model.unet.device, model.vae.config.scaling_factor
     shape = (len(prompts), 4, size[1] // 4, size[0] // 4)
@@ -211,7 +214,5 @@ def sample(model: Denoiser, prompts: Sequence[str], seed: int = 0, guidance: flo
 
 def export(model: Denoiser, folder: Path) -> None:
     """Writes a diffusers Stable Diffusion folder with fp16 safetensors; an older one is replaced whole."""
-    from dragkit.toy.training.export import write_pipeline
-
     write_pipeline(folder, model.vae, model.text_encoder, model.tokenizer, model.unet, model.scheduler)
 

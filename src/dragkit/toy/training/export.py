@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from diffusers import AutoencoderTiny, DDIMScheduler, ModelMixin, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedModel
 
 COMPONENTS = {
     "vae": ["diffusers", "AutoencoderTiny"],
@@ -27,8 +27,7 @@ def write_pipeline(folder: Path, vae: AutoencoderTiny, text_encoder: CLIPTextMod
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     for name, module in (("vae", vae), ("text_encoder", text_encoder), ("unet", unet)):
-        copy.deepcopy(module).half().save_pretrained(part / name, safe_serialization=True)
-    _forget(part / "vae" / "config.json", "block_out_channels")  # written by diffusers, yet it warns on reading it
+        write_module(copy.deepcopy(module).half(), part / name)
     tokenizer.save_pretrained(part / "tokenizer")
     scheduler.save_pretrained(part / "scheduler")
     index = {"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **COMPONENTS}
@@ -41,7 +40,12 @@ def write_pipeline(folder: Path, vae: AutoencoderTiny, text_encoder: CLIPTextMod
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _forget(file: Path, key: str) -> None:
+def write_module(module: ModelMixin | PreTrainedModel, folder: Path) -> None:
+    """Writes config.json and safetensors of a diffusers or transformers module in its own precision."""
+    module.save_pretrained(folder, safe_serialization=True)
+    file = folder / "config.json"
     content = json.loads(file.read_text())
-    content.pop(key, None)
+    content.pop("_name_or_path", None)  # a folder of the training machine
+    if content.get("_class_name") == "AutoencoderTiny":
+        content.pop("block_out_channels", None)  # written by diffusers, yet it warns on reading it
     file.write_text(json.dumps(content, indent=2) + "\n")

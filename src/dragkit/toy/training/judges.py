@@ -1,6 +1,7 @@
 """Two small networks trained on renders: the classifier that judges generated pictures, and the landmark network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -35,7 +36,7 @@ class Classifier(nn.Module):
         super().__init__()
         sizes = (3, *WIDTHS)
         self.layers = nn.Sequential(
-            *(m for a, b in zip(sizes, sizes[1:], strict=False) for m in (nn.Conv2d(a, b, 3, 2, 1), nn.ReLU())),
+            *(m for a, b in pairwise(sizes) for m in (nn.Conv2d(a, b, 3, 2, 1), nn.ReLU())),
             nn.Conv2d(WIDTHS[-1], WIDTHS[-1], 3, padding=1), nn.ReLU(),
         )  # fmt: skip
         self.head = nn.Linear(2 * WIDTHS[-1], len(KIND_NAMES) + len(COLOUR_NAMES))
@@ -63,12 +64,12 @@ def train_classifier(folder: Path, pools: Sequence[Pool], test: Pool, budget: Bu
                      device: torch.device) -> Classifier:  # fmt: skip
     """Trains on the scenes with exactly one object."""
 
-    def batches(rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        rows = [(pool, i) for pool in pools for i in single_objects(pool)]
-        while True:
-            chosen = [rows[i] for i in rng.integers(len(rows), size=BATCH)]
-            pictures = [_spoiled(prepare(pool.pictures[i])[:, :: rng.choice((-1, 1))], rng) for pool, i in chosen]
-            yield as_tensor(np.stack(pictures), device), torch.tensor([_labels(p, i) for p, i in chosen]).to(device)
+    rows = [(pool, i) for pool in pools for i in single_objects(pool)]
+
+    def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        chosen = [rows[i] for i in rng.integers(len(rows), size=BATCH)]
+        pictures = [_spoiled(prepare(pool.pictures[i])[:, :: rng.choice((-1, 1))], rng) for pool, i in chosen]
+        return as_tensor(np.stack(pictures), device), torch.tensor([_labels(p, i) for p, i in chosen]).to(device)
 
     def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         kinds, colours = net(x).float().split([len(KIND_NAMES), len(COLOUR_NAMES)], 1)
@@ -76,7 +77,7 @@ def train_classifier(folder: Path, pools: Sequence[Pool], test: Pool, budget: Bu
 
     torch.manual_seed(seed)
     net = Classifier().to(device)
-    _fit(folder, net, batches, loss, lambda: {"accuracy": accuracy(net, test)}, budget, seed, device)
+    _fit(folder, net, batch, loss, lambda: {"accuracy": accuracy(net, test)}, budget, seed, device)
     return net
 
 
@@ -84,20 +85,20 @@ def train_landmarks(folder: Path, pools: Sequence[Pool], test: Pool, budget: Bud
                     device: torch.device) -> LandmarkNet:  # fmt: skip
     """Trains on the faces of the pools, turned, zoomed and shifted a little."""
 
-    def batches(rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        rows = [(pool, i) for pool in pools for i in faces(pool)]
-        while True:
-            chosen = [rows[i] for i in rng.integers(len(rows), size=BATCH)]
-            pairs = [_varied(pool.pictures[i], _points(pool, i), rng) for pool, i in chosen]
-            points = torch.from_numpy(np.stack([points for _, points in pairs]))
-            yield as_tensor(np.stack([picture for picture, _ in pairs]), device), points.float().to(device)
+    rows = [(pool, i) for pool in pools for i in faces(pool)]
+
+    def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        chosen = [rows[i] for i in rng.integers(len(rows), size=BATCH)]
+        pairs = [_varied(pool.pictures[i], _points(pool, i), rng) for pool, i in chosen]
+        points = torch.from_numpy(np.stack([points for _, points in pairs]))
+        return as_tensor(np.stack([picture for picture, _ in pairs]), device), points.float().to(device)
 
     def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return F.smooth_l1_loss(net(x) * SIDE, y * SIDE, beta=0.5)
 
     torch.manual_seed(seed)
     net = LandmarkNet().to(device)
-    _fit(folder, net, batches, loss, lambda: {"error_px": landmark_error(net, test)}, budget, seed, device)
+    _fit(folder, net, batch, loss, lambda: {"error_px": landmark_error(net, test)}, budget, seed, device)
     return net
 
 
@@ -137,15 +138,14 @@ def save_weights(net: nn.Module, file: Path) -> None:
     save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, file)
 
 
-def _fit(folder: Path, net: nn.Module, batches: Callable[[np.random.Generator], Iterator[tuple[Tensor, Tensor]]],
+def _fit(folder: Path, net: nn.Module, batch: Callable[[np.random.Generator], tuple[Tensor, Tensor]],
          loss: Callable[[nn.Module, Tensor, Tensor], Tensor], figures: Callable[[], dict[str, float]], budget: Budget,
          seed: int, device: torch.device) -> None:  # fmt: skip
     run = Run(folder, {"net": net}, optimiser([net], MUON, ADAM), Average([net], DECAY), budget)
     run.resume()
     told = budget.seconds()
-    source = batches(np.random.default_rng([seed, run.step]))
     while not run.finished():
-        x, y = next(source)
+        x, y = batch(np.random.default_rng([seed, run.step]))
         with torch.autocast(device.type, torch.bfloat16):
             value = loss(net, x, y)
         run.advance(value)
@@ -179,7 +179,7 @@ def _spoiled(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
     """A little blur and noise: generated pictures are never as clean as renders."""
     soft = cv2.GaussianBlur(np.ascontiguousarray(picture), (0, 0), 0.1 + BLUR * rng.random())
     noisy = soft + rng.normal(0, NOISE * rng.random(), picture.shape)
-    return noisy.clip(0, 255).astype(np.uint8)
+    return np.asarray(noisy.clip(0, 255), np.uint8)
 
 
 def _varied(picture: NDArray[np.uint8], points: NDArray[np.float64],

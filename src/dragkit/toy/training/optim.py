@@ -63,7 +63,8 @@ def orthogonalised(g: Tensor) -> Tensor:
     for _ in range(NEWTON_STEPS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if tall else x).to(g.dtype)
+    out: Tensor = (x.mT if tall else x).to(g.dtype)
+    return out
 
 
 class Muon(torch.optim.Optimizer):
@@ -73,7 +74,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(list(parameters), {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             batches: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
             for p in group["params"]:
@@ -115,7 +116,8 @@ class Optimiser:
 
 def optimiser(modules: Iterable[nn.Module], muon: float, adam: float) -> Optimiser:
     """Matrices and convolutions with no narrow side go to Muon; biases, norms, embeddings and the rest to Adam."""
-    hidden, rest = [], []
+    hidden: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for module in modules:
         embeddings = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
         for p in module.parameters():
@@ -129,7 +131,7 @@ class Average:
 
     def __init__(self, modules: Iterable[nn.Module], decay: float) -> None:
         self.decay, self.steps = decay, 0
-        self.live = [p for m in modules for p in m.parameters()]
+        self.live: list[Tensor] = [p for m in modules for p in m.parameters()]
         self.mean = [p.detach().clone() for p in self.live]
 
     @torch.no_grad()

@@ -45,7 +45,7 @@ class Run:
             log.write(json.dumps(line) + "\n")
 
     def save(self) -> None:
-        """Writes the checkpoint beside the old one and then takes its place, so that a kill never leaves half a file."""
+        """Writes the checkpoint beside the old one, then takes its place: a kill never leaves half a file."""
         state = {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimiser": self.optimiser.state_dict(),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from tokenizers import pre_tokenizers
@@ -19,7 +20,7 @@ def learn_merges(words: Sequence[str]) -> list[tuple[str, str]]:
     """Byte-pair merges, most frequent pair first, until every word is a single token."""
     split = [[*word[:-1], word[-1] + WORD_END] for word in sorted(set(words))]
     merges: list[tuple[str, str]] = []
-    while pairs := Counter(pair for word in split for pair in zip(word, word[1:], strict=False)):
+    while pairs := Counter(pair for word in split for pair in pairwise(word)):
         best = max(pairs, key=lambda pair: (pairs[pair], pair))
         merges.append(best)
         split = [_merged(word, best) for word in split]

@@ -1,0 +1,182 @@
+"""The shipped model edits held-out scenes: what was asked for happens, measured against the true answer.
+
+Twenty steps instead of fifty keep this file under a minute; the benchmark measures the full number on many scenes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dragkit import pictures
+from dragkit.cli.app import app
+from dragkit.editor import FEATHER, Editor, edited_region
+from dragkit.edits import Face, Move, Remove
+from dragkit.geometry import dilate
+from dragkit.source import replay, to_picture, to_tensor
+from dragkit.toy import truth
+from dragkit.toy.landmarks import detect
+from dragkit.toy.scenes import Scene, sample
+from dragkit.toy.tasks import Task, task
+
+STEPS = 20
+MUCH, SOME = 0.6, 0.85  # shares of the squared error of doing nothing that an edit may leave
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(scope="module")
+def editor() -> Editor:
+    return Editor.from_pretrained("toy")
+
+
+def edited(editor: Editor, wish: Task) -> np.ndarray:
+    result = editor(wish.picture, wish.edits, prompt=wish.prompt, steps=STEPS)
+    return np.asarray(result.image)
+
+
+def error(picture: np.ndarray, target: np.ndarray, where: np.ndarray) -> float:
+    """Mean squared error over the pixels of a mask [h, w], in squared grey levels."""
+    return float(np.square(picture[where].astype(float) - target[where]).mean())
+
+
+def left(picture: np.ndarray, wish: Task, where: np.ndarray) -> float:
+    """The error to the nearest true answer as a share of what the unedited picture has: 1 for doing nothing."""
+    return min(error(picture, t, where) / error(wish.picture, t, where) for t in wish.targets)
+
+
+def psnr(picture: np.ndarray, target: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / error(picture, target, np.ones(picture.shape[:2], bool))))
+
+
+def untouched(wish: Task) -> np.ndarray:
+    """Pixels [h, w] that no edit of the task may change."""
+    size = (wish.picture.shape[1], wish.picture.shape[0])
+    region = np.logical_or.reduce([edited_region(edit, size) for edit in wish.edits])
+    return ~dilate(region, FEATHER * min(size) + 2)
+
+
+def assert_kept(picture: np.ndarray, wish: Task) -> None:
+    outside = untouched(wish)
+    assert outside.mean() > 0.2
+    assert np.array_equal(picture[outside], wish.picture[outside])
+
+
+def test_a_move_brings_the_object_there_and_leaves_nothing_behind(editor: Editor) -> None:
+    wish = task("move", 8, "test")
+    picture = edited(editor, wish)
+    assert left(picture, wish, wish.destination) < MUCH
+    assert left(picture, wish, wish.revealed) < MUCH
+    assert_kept(picture, wish)
+
+
+def test_a_removed_object_is_gone(editor: Editor) -> None:
+    wish = task("remove", 7, "test")
+    picture = edited(editor, wish)
+    assert left(picture, wish, wish.revealed) < MUCH
+    assert_kept(picture, wish)
+
+
+def test_a_pasted_object_stands_where_it_was_put(editor: Editor) -> None:
+    wish = task("paste", 9, "test")
+    picture = edited(editor, wish)
+    assert left(picture, wish, wish.destination) < MUCH
+    assert_kept(picture, wish)
+
+
+def test_a_replaced_object_takes_the_references_colour_and_keeps_its_shape(editor: Editor) -> None:
+    wish = task("replace", 2, "test")
+    picture = edited(editor, wish)
+    mask = wish.destination
+    before, after, goal = (p[mask].mean(0) for p in (wish.picture, picture, wish.targets[0]))
+    assert np.linalg.norm(after - goal) < MUCH * np.linalg.norm(before - goal)
+    assert left(picture, wish, mask) < SOME
+    assert_kept(picture, wish)
+
+
+def test_a_drag_brings_the_part_towards_its_target(editor: Editor) -> None:
+    wish = task("drag", 2, "test")
+    picture = edited(editor, wish)
+    assert left(picture, wish, wish.destination | wish.revealed) < SOME
+    assert_kept(picture, wish)
+
+
+def test_a_face_takes_the_expression_of_another(editor: Editor) -> None:
+    wish = task("face17", 3, "test")
+    assert wish.reference is not None
+    face = Face(reference=wish.reference, points=17)  # landmarks are found, not given
+    picture = np.asarray(editor(wish.picture, face, prompt=wish.prompt, steps=STEPS).image)
+    goal = face.select(detect(wish.targets[0]))
+    before, after = (np.linalg.norm(face.select(detect(p)) - goal, axis=1).mean() for p in (wish.picture, picture))
+    assert after < SOME * before
+
+
+def test_two_edits_are_done_in_one_pass(editor: Editor) -> None:
+    scene = two_objects(1)
+    offset = (-30.0, 0.0)
+    goal = truth.removed(truth.moved(scene, 0, offset)[0], 1).picture()
+    given, masks = scene.picture(), [scene.mask(i) for i in (0, 1)]
+    wishes = (Move(mask=masks[0], offset=offset), Remove(mask=masks[1]))
+    picture = np.asarray(editor(given, wishes, prompt=scene.caption, steps=STEPS).image)
+    arrived = truth.moved(scene, 0, offset)[0].mask(0)
+    for where in (arrived, masks[1] & ~arrived):
+        assert error(picture, goal, where) < MUCH * error(given, goal, where)
+
+
+def two_objects(seed: int) -> Scene:
+    scene = sample(seed, "test", family="still")
+    assert len(scene.objects) == 2
+    return scene
+
+
+def test_inversion_and_plain_sampling_give_the_autoencoders_round_trip(editor: Editor) -> None:
+    wish = task("move", 8, "test")
+    x = to_tensor(wish.picture, editor.model)
+    ceiling = psnr(to_picture(editor.model.decode(editor.model.encode(x))), wish.picture)
+    assert ceiling > 29
+    for how in ({}, {"exact": True}):
+        source = editor.invert(wish.picture, wish.prompt, steps=STEPS, **how)
+        again = to_picture(editor.model.decode(replay(editor.model, source)))
+        assert psnr(again, wish.picture) > ceiling - 1, how
+
+
+def test_the_command_line_edits_a_png_and_repeats_it(
+    editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = task("move", 4, "test", (96, 128))
+    (move,) = wish.edits
+    assert isinstance(move, Move)
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(wish.picture).save("in.png")
+    Image.fromarray(move.mask.array((96, 128))).save("mask.png")
+    by = "{:g},{:g}".format(*move.offset)
+    done(
+        "move", "in.png", "--mask", "mask.png", f"--by={by}", "--prompt", wish.prompt, "--steps", "12", "-o", "out.png"
+    )
+    done("run", "out.png", "-o", "again.png")
+    picture = pictures.read(Path("out.png"))
+    assert picture.shape == (128, 96, 3)
+    assert np.array_equal(pictures.read(Path("again.png")), picture)
+    assert left(picture, wish, wish.destination) < SOME
+    assert_kept(picture, wish)
+
+
+def done(*line: str) -> None:
+    found = CliRunner().invoke(app, list(line))
+    assert found.exit_code == 0, found.output
+
+
+def test_landmarks_of_held_out_faces_are_found() -> None:
+    errors = []
+    for seed in range(4):
+        for size in ((128, 128), (96, 128)):
+            scene = sample(seed, "test", size, "face")
+            assert scene.landmarks is not None
+            found = detect(scene.picture())
+            errors.append(np.linalg.norm(found - scene.landmarks, axis=1).mean())
+    assert np.mean(errors) < 2.5  # px
+    assert max(errors) < 5
