@@ -122,7 +122,7 @@ BOX = {"box": [1, 1, 9, 9]}
         ({"kind": "move", "mask": {"polygon": [[1, 1], [2, 2]]}}, "give at least 3"),
         ({"kind": "move"}, "edits[0].mask: is missing"),
         ({"kind": "shove", "mask": BOX}, "edits[0]: got 'shove', want one of drag, face, move"),
-        ({"kind": "move", "mask": BOX, "scale": 0}, "edits[0].scale: got 0, want greater than 0"),
+        ({"kind": "move", "mask": BOX, "scale": 0}, "edits[0].scale: got 0, want greater than 0; give such a value"),
         (
             {"kind": "paste", "scale": -1, "reference_mask": BOX, "reference": {"name": "x", "sha256": "0" * 64}},
             "edits[0].scale: got -1",
@@ -157,8 +157,8 @@ def test_bad_edits_get_one_sentence(edit: dict[str, object], sentence: str) -> N
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("seed", -1, "seed: got -1, want greater than or equal to 0"),
-        ("steps", 0, "steps: got 0, want greater than or equal to 1"),
+        ("seed", -1, "seed: got -1, want greater than or equal to 0; give such a value"),
+        ("steps", 0, "steps: got 0, want greater than or equal to 1; give such a value"),
         ("count", 0, "count: got 0"),
         ("guidance", math.nan, "guidance: got nan"),
         ("sede", 1, "sede: there is no such field"),

@@ -20,13 +20,11 @@ from dragkit.geometry import dilate
 from dragkit.source import replay, to_picture, to_tensor
 from dragkit.toy import truth
 from dragkit.toy.landmarks import detect
-from dragkit.toy.scenes import Scene, sample
+from dragkit.toy.scenes import sample
 from dragkit.toy.tasks import Task, task
 
 STEPS = 20
 MUCH, SOME = 0.6, 0.85  # shares of the squared error of doing nothing that an edit may leave
-
-pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture(scope="module")
@@ -116,21 +114,16 @@ def test_a_face_takes_the_expression_of_another(editor: Editor) -> None:
 
 
 def test_two_edits_are_done_in_one_pass(editor: Editor) -> None:
-    scene = two_objects(1)
-    offset = (-30.0, 0.0)
-    goal = truth.removed(truth.moved(scene, 0, offset)[0], 1).picture()
-    given, masks = scene.picture(), [scene.mask(i) for i in (0, 1)]
-    wishes = (Move(mask=masks[0], offset=offset), Remove(mask=masks[1]))
+    scene = sample(41, "test", family="still")
+    assert [thing.kind for thing in scene.objects] == ["mushroom", "apple"]
+    offset = (-62.0, 0.0)  # to the other side of the mushroom
+    (after,) = truth.moved(scene, 1, offset)
+    goal = truth.removed(after, 0).picture()
+    given, mushroom, apple = scene.picture(), scene.mask(0), scene.mask(1)
+    wishes = (Move(mask=apple, offset=offset), Remove(mask=mushroom))
     picture = np.asarray(editor(given, wishes, prompt=scene.caption, steps=STEPS).image)
-    arrived = truth.moved(scene, 0, offset)[0].mask(0)
-    for where in (arrived, masks[1] & ~arrived):
+    for where in (after.mask(1), apple, mushroom & ~apple):
         assert error(picture, goal, where) < MUCH * error(given, goal, where)
-
-
-def two_objects(seed: int) -> Scene:
-    scene = sample(seed, "test", family="still")
-    assert len(scene.objects) == 2
-    return scene
 
 
 def test_inversion_and_plain_sampling_give_the_autoencoders_round_trip(editor: Editor) -> None:
@@ -178,5 +171,4 @@ def test_landmarks_of_held_out_faces_are_found() -> None:
             assert scene.landmarks is not None
             found = detect(scene.picture())
             errors.append(np.linalg.norm(found - scene.landmarks, axis=1).mean())
-    assert np.mean(errors) < 2.5  # px
-    assert max(errors) < 5
+    assert max(errors) < 1.5  # px; 0.5 when the network was trained

@@ -133,6 +133,18 @@ def test_the_vacated_cells_do_not_attend_to_the_object(source):
     assert keys[12 * 16].sum() == 16
 
 
+def test_only_the_pasted_object_sees_the_reference(source):
+    edit = Paste(reference=source.picture, reference_mask=OBJECT)
+    plans = make_plans(DragonDiffusion(), job(source, edit, references=[source]))
+    memory = source.records[0].memory
+    base, other = token_parts(plans, [memory, memory], True, True, True)[0]
+    assert base.closed is None
+    queries, keys = (mask[12 * 16].reshape(12, 16) for mask in other.closed)
+    assert not queries[2:6, 2:6].any()
+    assert queries.sum() == 12 * 16 - 16
+    assert keys[2:6, 2:6].all()
+
+
 def test_several_edits_share_one_content_term(source):
     wish = job(source, Move(mask=OBJECT, offset=(8, 0)), Drag(handles=[(50, 30)], targets=[(56, 30)]))
     plans = make_plans(DragonDiffusion(), wish)

@@ -112,7 +112,7 @@ def _page(shown: list[Shown]) -> str:
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>dragkit demo</title>"
         f"<style>{style}</style><h1>dragkit demo</h1>"
-        "<p>Every edit is done by diffusion with the embedded toy model, on held-out scenes of which the true "
-        "answer is known. dB: how much nearer to the true answer than the unedited picture, over the pixels that should change."
+        "<p>Every edit is done by diffusion with the embedded toy model, on held-out scenes of which the true answer "
+        "is known. dB: how much nearer to it than the unedited picture, over the pixels that should change."
         f"</p><table><tr>{head}</tr>{''.join(rows)}</table></html>"
     )

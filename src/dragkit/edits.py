@@ -251,7 +251,7 @@ def explain(error: ValidationError) -> str:
     elif first["type"] not in ("value_error", "form", "union_tag_not_found"):
         got = first["input"]
         if isinstance(got, str | int | float | bool | None):
-            message = f"got {got!r}, want {message.removeprefix('Input should be ')}"
+            message = f"got {got!r}, want {message.removeprefix('Input should be ')}; give such a value"
     others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{where}: {message}{others}" if where else f"{message}{others}"
 

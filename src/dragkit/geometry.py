@@ -61,10 +61,10 @@ class Grid:
         y, x = np.mgrid[0 : self.shape[0], 0 : self.shape[1]]
         return np.stack([x.ravel() + 0.5, y.ravel() + 0.5], 1) / self.scale
 
-    def cells(self, mask: Mask) -> Mask:
-        """Cells [h, w] at least half covered by a mask in pixels; a mask too small for that keeps its fullest cell."""
+    def cells(self, mask: Mask, least: float = 0.5) -> Mask:
+        """Cells [h, w] covered by a mask in pixels to at least this share; a small mask keeps its fullest cell."""
         share = cv2.resize(mask.astype(np.float32), self.shape[::-1], interpolation=cv2.INTER_AREA)
-        inside = share >= 0.5
+        inside = share >= least
         if not inside.any() and mask.any():
             inside = share >= share.max()
         return np.asarray(inside, bool)

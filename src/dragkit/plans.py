@@ -39,6 +39,7 @@ _Points = tuple[list[Match], tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
 RING = 120  # points of a mask's edge that hold still in a flow: plenty, and the spline stays quick
+THIN = 0.25  # share of a latent cell that an object must cover to be copied and guided there: keeps thin parts
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
 
@@ -115,11 +116,10 @@ def _plan(
     match edit:
         case Move():
             mask = edit.mask.array(grid.picture)
-            return _moved(
-                edit, mask, placement(mask, edit.offset, edit.scale, edit.angle), grid, latent, w, method.mapped
-            )
+            forward = placement(mask, edit.offset, edit.scale, edit.angle)
+            return _moved(method, edit, mask, forward, grid, latent, w)
         case Remove():
-            return _moved(edit, edit.mask.array(grid.picture), None, grid, latent, w, method.mapped)
+            return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w)
         case Drag():
             return _dragged(method, edit, grid, latent, w)
         case Face():
@@ -151,28 +151,38 @@ def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[Cells, Cells]:
 
 
 def _moved(
-    edit: Move | Remove, mask: Mask, forward: Affine | None, grid: Grid, latent: Grid, w: Weights, mapped: bool
+    method: DragonDiffusion,
+    edit: Move | Remove,
+    mask: Mask,
+    to: Affine | None,
+    grid: Grid,
+    latent: Grid,
+    w: Weights,
 ) -> Plan:
     """Move, and Remove as a move to nowhere."""
-    landed = np.zeros_like(mask) if forward is None else warp_mask(mask, forward, grid.picture)
+    landed = np.zeros_like(mask) if to is None else warp_mask(mask, to, grid.picture)
     source, target = grid.cells(mask), grid.cells(landed)
     hole, touched = source & ~target, source | target
-    like = grid.cells(edit.fill_like.array(grid.picture)) if edit.fill_like else ~touched
+    like = ~touched
+    if edit.fill_like:
+        like = grid.cells(edit.fill_like.array(grid.picture))
+    elif method.near:
+        like &= dilate(source, method.near * min(grid.shape))
     vacated, filling = _coordinates(grid, hole), _coordinates(grid, like)
     inner, copy = [], None
-    if forward is not None:
-        here, there = _sources(grid, target, inverse(forward))
-        inner = [_row(grid, here, there, w.edit)._replace(raw=not mapped)]
-        to, origin = _sources(latent, latent.cells(landed), inverse(forward))
-        copy = (latent.flat(origin), latent.flat(to))
+    if to is not None:
+        here, there = _sources(grid, target, inverse(to))
+        inner = [_row(grid, here, there, w.edit)._replace(raw=not method.mapped)]
+        into, origin = _sources(latent, latent.cells(landed, THIN), inverse(to))
+        copy = (latent.flat(origin), latent.flat(into))
     outer = [
         _row(grid, vacated, vacated, w.contrast)._replace(repel=True),
         _row(grid, vacated, filling, w.inpaint)._replace(pooled=True),
     ]
-    inside = latent.cells(landed)
+    inside = latent.cells(landed, THIN)
     return Plan(
-        edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask) & ~inside), touched,
-        inner, outer, rest=w.content, raw=not mapped, copy=copy, hole=mask & ~landed, body=mask,
+        edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask, THIN) & ~inside), touched,
+        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, hole=mask & ~landed, body=mask,
     )  # fmt: skip
 
 
@@ -329,7 +339,8 @@ def token_parts(
 ) -> tuple[list[Part], bool]:
     """Keys and values at a level, and whether the layer's own join them.
 
-    alone, pair: whether edits of one picture and of two pictures inject at this level.
+    alone, pair: whether edits of one picture and of two pictures inject at this level. hide: vacated cells do not see
+    the object that left, and only the cells of a pasted or repainted object see the reference.
     """
     now = [p for p in plans if (pair if p.keep else alone)]
     if not now:
@@ -345,8 +356,11 @@ def token_parts(
     parts = [Part(memories[0], keep, closed)]
     for p in now:
         if p.keep:
-            _, mask, shape = p.keep
-            parts.append(Part(memories[p.picture], token_masks(_tokens((mask.shape[1], mask.shape[0]), mask), shape)))
+            base, mask, shape = p.keep
+            there = (mask.shape[1], mask.shape[0])
+            taken = token_masks(_tokens(there, mask), shape)
+            outside = token_masks(_tokens(size, ~base), latent)
+            parts.append(Part(memories[p.picture], taken, (outside, taken) if hide else None))
     return parts, any(p.kind in ("drag", "face") for p in now)
 
 

@@ -85,6 +85,7 @@ def test_windows_follow_the_number_of_steps():
     assert guided(DragonDiffusion(), 50) == list(range(30))
     assert guided(DragonDiffusion(), 10) == list(range(6))
     assert guided(DIFFEDITOR, 50) == [*range(10), *range(10, 30, 2)]
+    assert guided(DIFFEDITOR, 25) == [0, 1, 2, 3, 4, 5, 7, 9, 11, 13]
 
 
 def test_regional_noise_changes_with_the_seed_and_only_then_is_random(calm, source):

@@ -73,7 +73,7 @@ def test_orthogonal_updates_have_singular_values_near_one():
 def test_muon_lowers_a_loss_that_its_matrices_can_lower():
     torch.manual_seed(0)
     layer, x, y = nn.Linear(16, 24, bias=False), torch.randn(64, 16), torch.randn(64, 24)
-    best = Muon(layer.parameters(), lr=0.02)
+    best = Muon([{"params": list(layer.parameters()), "lr": 0.02}])
     losses = []
     for _ in range(30):
         loss = (layer(x) - y).square().mean()
@@ -86,10 +86,28 @@ def test_muon_lowers_a_loss_that_its_matrices_can_lower():
 
 def test_every_parameter_has_one_optimiser():
     net = nn.Sequential(nn.Embedding(30, 16), nn.Linear(16, 16), nn.Conv2d(3, 16, 3))
-    both = optimiser([net], 0.1, 0.1)
+    both = optimiser({net: 0.1}, 0.1)
     hidden, rest = both.muon.param_groups[0]["params"], both.adam.param_groups[0]["params"]
     assert [p.shape for p in hidden] == [(16, 16)]
     assert len(hidden) + len(rest) == len(list(net.parameters()))
+
+
+def test_each_module_keeps_its_own_rate():
+    slow, fast = nn.Linear(16, 16), nn.Linear(16, 16)
+    both = optimiser({slow: 0.01, fast: 0.1}, 0.2)
+    both.step(0.5)
+    assert [group["lr"] for group in both.muon.param_groups] == [0.005, 0.05]
+    assert [group["lr"] for group in both.adam.param_groups] == [0.1]
+
+
+def test_words_reach_the_output_of_a_fresh_text_encoder():
+    torch.manual_seed(0)
+    tokens = text.tokenizer(scenes.vocabulary())
+    encoder = text.text_encoder(tokens)
+    red, blue = encoder(text.token_ids(tokens, ["a red apple", "a blue apple"])).last_hidden_state
+    assert torch.equal(red[1], blue[1])  # nothing of a later word
+    assert (red[2] - blue[2]).norm() > 0.8 * red[2].norm()
+    assert (red[3] - blue[3]).norm() > 0.02 * red[3].norm()
 
 
 def test_the_rate_warms_up_and_ends_at_zero():
@@ -209,6 +227,7 @@ def test_training_continues_from_exported_weights(run, small, tmp_path):
     before = _weights(next((run / "weights" / "unet").glob("*.safetensors")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diffusion, "MUON", 0.0)
+        patch.setattr(diffusion, "TEXT_MUON", 0.0)
         patch.setattr(diffusion, "ADAM", 0.0)
         _call("diffusion", tmp_path, "--steps", "1", "--from-weights", str(run / "weights"))
     still = _weights(next((tmp_path / "model" / "unet").glob("*.safetensors")))

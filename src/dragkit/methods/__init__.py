@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dragkit.methods.dragondiffusion import DIFFEDITOR, TOY, DragonDiffusion
 from dragkit.methods.method import Job, Method, Step
 
 METHODS: dict[str, DragonDiffusion] = {"dragondiffusion": DragonDiffusion(), "diffeditor": DIFFEDITOR}
-TUNED: dict[tuple[str, str], DragonDiffusion] = {("dragondiffusion", "toy"): TOY}  # (method, model) -> settings
+TUNED: dict[tuple[str, str], DragonDiffusion] = {  # (method, model) -> settings
+    ("dragondiffusion", "toy"): TOY,
+    ("diffeditor", "toy"): replace(TOY, alternate=DIFFEDITOR.alternate, repeats=DIFFEDITOR.repeats, sde=DIFFEDITOR.sde),
+}
 
 
 def for_model(method: str, model: str) -> DragonDiffusion:

@@ -54,7 +54,7 @@ def train(folder: Path, pool: Pool, test: Pool, budget: Budget, seed: int, devic
     """Trains (or continues) in `folder` until the budget is spent; returns the averaged model, scale factor set."""
     torch.manual_seed(seed)
     vae = (start or build()).float().to(device)
-    run = Run(folder, {"vae": vae}, optimiser([vae], MUON, ADAM), Average([vae], DECAY), budget)
+    run = Run(folder, {"vae": vae}, optimiser({vae: MUON}, ADAM), Average([vae], DECAY), budget)
     run.resume()
     told, begun, first = budget.seconds(), budget.seconds(), run.step
     while not run.finished():

@@ -23,7 +23,8 @@ CHANNELS = (48, 96, 160, 192)
 HEADS = (2, 4, 5, 6)  # attention at the finest level is half of the work on a CPU, and its cost goes with the heads
 GROUPS = 16
 BATCH = 16
-MUON, ADAM = 0.02, 2e-3  # learning rates
+MUON, TEXT_MUON, ADAM = 0.02, 0.005, 2e-3  # learning rates
+MIRRORED = (False, True)  # which of a picture and its mirror image are trained on
 DROPPED = 0.1  # share of captions replaced by nothing: classifier-free guidance, Ho & Salimans 2022
 MIN_SNR = 5.0  # Hang et al. 2023
 DECAY = 0.997  # of the average
@@ -108,9 +109,11 @@ class Encoded:
 
 def encode_pool(model: Denoiser, pool: Pool, device: torch.device) -> Encoded:
     """Latents and tokens of all pictures, then of all mirrored pictures."""
-    captions = [r.caption for r in pool.records]
-    latents = torch.cat([encode(model.vae, pool, device, mirrored) for mirrored in (False, True)])
-    return Encoded(latents, text.token_ids(model.tokenizer, [*captions, *map(mirrored_caption, captions)]))
+    latents, captions = [], []
+    for mirrored in MIRRORED:
+        latents.append(encode(model.vae, pool, device, mirrored))
+        captions += [mirrored_caption(r.caption) if mirrored else r.caption for r in pool.records]
+    return Encoded(torch.cat(latents), text.token_ids(model.tokenizer, captions))
 
 
 def objective(model: Denoiser, z: Tensor, ids: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -149,7 +152,8 @@ def train(folder: Path, model: Denoiser, pools: Sequence[Pool], test: Pool, budg
     sets = [encode_pool(model, pool, device) for pool in pools]
     held_out = encode_pool(model, test, device)
     parts = {"unet": model.unet, "text_encoder": model.text_encoder}
-    run = Run(folder, parts, optimiser(parts.values(), MUON, ADAM), Average(parts.values(), DECAY), budget)
+    rates = {model.unet: MUON, model.text_encoder: TEXT_MUON}
+    run = Run(folder, parts, optimiser(rates, ADAM), Average(parts.values(), DECAY), budget)
     budget.restart()  # encoding is not training
     run.resume()
     told = shown = kept = begun = budget.seconds()

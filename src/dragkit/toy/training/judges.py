@@ -141,7 +141,7 @@ def save_weights(net: nn.Module, file: Path) -> None:
 def _fit(folder: Path, net: nn.Module, batch: Callable[[np.random.Generator], tuple[Tensor, Tensor]],
          loss: Callable[[nn.Module, Tensor, Tensor], Tensor], figures: Callable[[], dict[str, float]], budget: Budget,
          seed: int, device: torch.device) -> None:  # fmt: skip
-    run = Run(folder, {"net": net}, optimiser([net], MUON, ADAM), Average([net], DECAY), budget)
+    run = Run(folder, {"net": net}, optimiser({net: MUON}, ADAM), Average([net], DECAY), budget)
     run.resume()
     told = budget.seconds()
     while not run.finished():

@@ -6,7 +6,7 @@ On two CPU cores Muon brought the autoencoder in 70 seconds where Adam needed mo
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,10 +68,10 @@ def orthogonalised(g: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose step is orthogonalised; convolutions count as [out, in * kh * kw]. Decoupled weight decay."""
+    """Momentum whose step is orthogonalised; convolutions count as [out, in * kh * kw]."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0) -> None:
-        super().__init__(list(parameters), {"lr": lr, "weight_decay": weight_decay})
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        super().__init__(list(groups), {})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -87,22 +87,21 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), members in batches.items():
                 size = group["lr"] * math.sqrt(max(1.0, rows / columns))
                 for (p, _), u in zip(members, orthogonalised(torch.stack([u for _, u in members])), strict=True):
-                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(u.view_as(p), alpha=-size)
+                    p.add_(u.view_as(p), alpha=-size)
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Muon and Adam stepped together; `rates` are their full learning rates."""
+    """Muon and Adam stepped together; every parameter group remembers its full learning rate."""
 
     muon: Muon
     adam: torch.optim.Optimizer
-    rates: tuple[float, float]
 
     def step(self, factor: float) -> None:
         """One step at `factor` of the full rates, then clears the gradients."""
-        for optimiser, rate in zip((self.muon, self.adam), self.rates, strict=True):
+        for optimiser in (self.muon, self.adam):
             for group in optimiser.param_groups:
-                group["lr"] = rate * factor
+                group["lr"] = group["full"] * factor
             optimiser.step()
             optimiser.zero_grad()
 
@@ -114,16 +113,21 @@ class Optimiser:
         self.adam.load_state_dict(state["adam"])
 
 
-def optimiser(modules: Iterable[nn.Module], muon: float, adam: float) -> Optimiser:
-    """Matrices and convolutions with no narrow side go to Muon; biases, norms, embeddings and the rest to Adam."""
-    hidden: list[nn.Parameter] = []
+def optimiser(modules: Mapping[nn.Module, float], adam: float) -> Optimiser:
+    """For modules with their Muon rates: matrices and convolutions with no narrow side go to Muon, each at the rate of
+    its module; biases, norms, embeddings and the rest to Adam.
+    """
+    groups: list[dict[str, Any]] = []
     rest: list[nn.Parameter] = []
-    for module in modules:
+    for module, muon in modules.items():
         embeddings = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+        hidden: list[nn.Parameter] = []
         for p in module.parameters():
             narrow = p.ndim < 2 or min(p.shape[:2]) < SMALL_SIDE or id(p) in embeddings
             (rest if narrow else hidden).append(p)
-    return Optimiser(Muon(hidden, muon), torch.optim.Adam(rest, adam, betas=(0.9, 0.99)), (muon, adam))
+        groups.append({"params": hidden, "lr": muon, "full": muon})
+    plain = torch.optim.Adam([{"params": rest, "full": adam}], adam, betas=(0.9, 0.99))
+    return Optimiser(Muon(groups), plain)
 
 
 class Average:
