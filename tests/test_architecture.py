@@ -25,7 +25,8 @@ MAY = {
     "loading": {"hub", "memory", "singlefile", "schedule"},
     "model": {"loading", "memory", "schedule"},
     "source": {"attention", "features", "geometry", "model", "schedule"},
-    "plans": {"attention", "edits", "energy", "geometry", "methods", "source"},  # methods, source: types only
+    "points": {"energy", "geometry"},
+    "plans": {"points", "attention", "edits", "energy", "geometry", "methods", "source"},  # methods, source: types only
     "methods": {"attention", "edits", "energy", "features", "methods", "model", "plans", "schedule", "source"},
     "editor": {"edits", "geometry", "methods", "model", "plans", "schedule", "source", "toy"},
     "sheet": {"edits", "geometry"},

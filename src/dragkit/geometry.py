@@ -91,6 +91,12 @@ class Grid:
         return index
 
 
+def coordinates(cells: Mask) -> NDArray[np.float64]:
+    """Cell coordinates (x, y) [n, 2] of the cells of a mask [h, w], row by row."""
+    y, x = np.nonzero(cells)
+    return np.stack([x, y], 1).astype(np.float64)
+
+
 def centroid(mask: Mask) -> NDArray[np.float64]:
     """Centre of mass (x, y) of a mask in continuous pixels."""
     y, x = np.nonzero(mask)

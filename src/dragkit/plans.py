@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dragkit.attention import Memory, Part, token_masks
@@ -20,25 +19,21 @@ from dragkit.geometry import (
     Mask,
     Size,
     apply,
-    backward_flow,
+    coordinates,
     dilate,
     inverse,
     path_band,
     placement,
     warp_mask,
 )
+from dragkit.points import Cells, Copies, flow_rows, match_cells, patch_rows
 
 if TYPE_CHECKING:
     from dragkit.methods.dragondiffusion import DragonDiffusion
     from dragkit.methods.method import Job
     from dragkit.source import Source
 
-Cells = NDArray[np.float64]  # cell coordinates (x, y) [n, 2]
-
-_Points = tuple[list[Match], tuple[NDArray[np.int64], NDArray[np.int64]]]
-
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
-RING = 120  # points of a mask's edge that hold still in a flow: plenty, and the spline stays quick
 THIN = 0.25  # share of a latent cell that an object must cover to be copied and guided there: keeps thin parts
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
@@ -83,7 +78,7 @@ class Plan:
     outer: list[Match] = field(default_factory=list)
     rest: float = 0.0
     raw: bool = False
-    copy: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    copy: Copies | None = None
     picture: int = 0  # which picture keys, values, features and noise come from; 0 is the source
     hole: Mask | None = None  # [picture h, w] what the object leaves, in pixels
     body: Mask | None = None  # [picture h, w] the object where it was, in pixels
@@ -131,20 +126,9 @@ def _plan(
             return _pasted(edit, grid, latent, w, picture)
 
 
-def _coordinates(grid: Grid, mask: Mask) -> Cells:
-    """Cell coordinates (x, y) [n, 2] of the cells of a mask on the grid."""
-    y, x = np.nonzero(mask)
-    return np.stack([x, y], 1).astype(np.float64)
-
-
-def _row(grid: Grid, here: Cells, there: Cells, weight: float) -> Match:
-    """A row from cell coordinates [n, 2] and [m, 2]; `_replace` sets what is not the default."""
-    return Match(torch.as_tensor(grid.flat(here)), torch.as_tensor(there, dtype=torch.float32), weight)
-
-
 def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[Cells, Cells]:
     """Cells of a mask [n, 2] and the cell coordinates [n, 2] their content comes from, under the map `back`."""
-    here = _coordinates(grid, cells)
+    here = coordinates(cells)
     there = grid.position(apply(back, grid.centres[grid.flat(here)]))
     on = grid.contains(there)
     return here[on], there[on]
@@ -168,16 +152,16 @@ def _moved(
         like = grid.cells(edit.fill_like.array(grid.picture))
     elif method.near:
         like &= dilate(source, method.near * min(grid.shape))
-    vacated, filling = _coordinates(grid, hole), _coordinates(grid, like)
+    vacated, filling = coordinates(hole), coordinates(like)
     inner, copy = [], None
     if to is not None:
         here, there = _sources(grid, target, inverse(to))
-        inner = [_row(grid, here, there, w.edit)._replace(raw=not method.mapped)]
+        inner = [match_cells(grid, here, there, w.edit)._replace(raw=not method.mapped)]
         into, origin = _sources(latent, latent.cells(landed, THIN), inverse(to))
         copy = (latent.flat(origin), latent.flat(into))
     outer = [
-        _row(grid, vacated, vacated, w.contrast)._replace(repel=True),
-        _row(grid, vacated, filling, w.inpaint)._replace(pooled=True),
+        match_cells(grid, vacated, vacated, w.contrast)._replace(repel=True),
+        match_cells(grid, vacated, filling, w.inpaint)._replace(pooled=True),
     ]
     inside = latent.cells(landed, THIN)
     return Plan(
@@ -186,71 +170,13 @@ def _moved(
     )  # fmt: skip
 
 
-def _patches(grid: Grid, handles: Cells, targets: Cells, radius: int) -> list[tuple[Cells, Cells]]:
-    """Per pair the cells [n, 2] round the target and those round the handle; cells off the grid are dropped in both."""
-    pairs = []
-    for handle, target in zip(handles, targets, strict=True):
-        there, here = grid.window(handle, radius), grid.window(target, radius)
-        on = grid.contains(there) & grid.contains(here)
-        pairs.append((here[on], there[on]))
-    return pairs
-
-
-def _without(cells: Cells, other: Cells) -> Cells:
-    taken = {tuple(c) for c in other}
-    return np.array([c for c in cells if tuple(c) not in taken]).reshape(-1, 2)
-
-
-def _point_rows(grid: Grid, pairs: list[tuple[Cells, Cells]], w: Weights) -> list[Match]:
-    """Attract each target patch to its handle's features and push the handle's own place away from them."""
-    rows = []
-    for here, there in pairs:
-        left = _without(there, here)
-        rows.append(_row(grid, here, there, w.edit / len(pairs)))
-        rows.append(_row(grid, left, left, w.contrast / len(pairs))._replace(repel=True))
-    return rows
-
-
-def _noise_patches(latent: Grid, handles: Cells, targets: Cells) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """3x3 latent cells from handle to target, of a snapshot (the released code copies in place: overlaps spoil it)."""
-    moving = [(h, t) for h, t in zip(handles, targets, strict=True) if not np.array_equal(h, t)]
-    pairs = [p for h, t in moving for p in _patches(latent, h[None], t[None], 1)]
-    origin = [latent.flat(there) for _, there in pairs]
-    to = [latent.flat(here) for here, _ in pairs]
-    empty = np.zeros(0, np.int64)
-    return np.concatenate([empty, *origin]), np.concatenate([empty, *to])
-
-
-def _flow(grid: Grid, handles: Cells, targets: Cells, mask: Mask) -> tuple[Cells, Cells]:
-    """Cells of the mask [n, 2] and where their content comes from [n, 2] when points take their surroundings along:
-    the spline of handles and targets that fades to nothing at the mask's edge."""
-    inside = grid.cells(mask)
-    ring = _coordinates(grid, dilate(inside, 1) & ~inside)
-    h, w = grid.shape
-    frame = np.array([(x, y) for x in (0, w // 2, w - 1) for y in (0, h // 2, h - 1)], float)
-    still = np.concatenate(
-        [ring[:: max(1, len(ring) // RING)], frame[~inside[frame[:, 1].astype(int), frame[:, 0].astype(int)]]]
-    )
-    if not len(still):
-        still = frame[[0, 2, 6, 8]]
-    here = _coordinates(grid, inside)
-    start, end = grid.position(handles), grid.position(targets)
-    near = np.linalg.norm(still[:, None] - end[None], axis=-1).min(1) < 1  # an edge point on a target would fight it
-    there = here + backward_flow(start, end, still[~near], here)
-    on = grid.contains(there)
-    return here[on], there[on]
-
-
 def _pointed(
     method: DragonDiffusion, handles: Cells, targets: Cells, mask: Mask, grid: Grid, latent: Grid, w: Weights
-) -> _Points:
-    """Rows of points, and the noise they take along: patches (published) or, with `flow`, all cells of the mask."""
-    if not method.flow:
-        rows = _point_rows(grid, _patches(grid, handles, targets, method.radius), w)
-        return rows, _noise_patches(latent, handles, targets)
-    here, there = _flow(grid, handles, targets, mask)
-    to, origin = _flow(latent, handles, targets, mask)
-    return [_row(grid, here, there, w.edit)], (latent.flat(origin), latent.flat(to))
+) -> tuple[list[Match], Copies]:
+    """Rows of points and the noise they take along: patches (published) or a flow through the whole mask."""
+    if method.flow:
+        return flow_rows(grid, latent, handles, targets, mask, w.edit)
+    return patch_rows(grid, latent, handles, targets, method.radius, w.edit, w.contrast)
 
 
 def _dragged(method: DragonDiffusion, edit: Drag, grid: Grid, latent: Grid, w: Weights) -> Plan:
@@ -286,7 +212,7 @@ def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference: So
     shape = (reference.latents.shape[-2], reference.latents.shape[-1])
     there = Grid(reference.size, (CELLS * shape[0], CELLS * shape[1]))
     cells = grid.cells(mask)
-    row = _row(grid, _coordinates(grid, cells), _coordinates(there, there.cells(other)), w.edit)
+    row = match_cells(grid, coordinates(cells), coordinates(there.cells(other)), w.edit)
     row = row._replace(reference=picture, pooled=True)
     inside = torch.as_tensor(latent.cells(mask))
     return Plan(
@@ -301,12 +227,12 @@ def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, picture: int) -> 
     other = edit.reference_mask.array((given.shape[1], given.shape[0]))
     mask = warp_mask(other, placement(other, edit.offset, edit.scale, edit.angle), grid.picture)
     cells = grid.cells(mask)
-    here = _coordinates(grid, cells)
+    here = coordinates(cells)
     inside = latent.cells(mask)
     same = np.flatnonzero(inside)
     return Plan(
         "paste", grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
-        [_row(grid, here, here, w.edit)._replace(reference=picture)],
+        [match_cells(grid, here, here, w.edit)._replace(reference=picture)],
         rest=w.content, picture=picture, copy=(same, same),
         keep=(mask, mask, latent.shape),
     )  # fmt: skip
@@ -315,8 +241,8 @@ def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, picture: int) -> 
 def rest(plans: Sequence[Plan]) -> list[Match]:
     """The content term: every cell that no edit touches stays as it was."""
     grid, weight = plans[0].grid, max(p.rest for p in plans)
-    cells = _coordinates(grid, ~np.logical_or.reduce([p.touched for p in plans]))
-    return [_row(grid, cells, cells, weight)._replace(raw=any(p.raw for p in plans))]
+    cells = coordinates(~np.logical_or.reduce([p.touched for p in plans]))
+    return [match_cells(grid, cells, cells, weight)._replace(raw=any(p.raw for p in plans))]
 
 
 def start(job: Job, plans: Sequence[Plan], fresh: float) -> Tensor:
