@@ -97,12 +97,11 @@ def measure(editor: Editor, wish: Task, method: DragonDiffusion, guidance: float
     result = editor(wish.picture, wish.edits, prompt=wish.prompt, method=method, guidance=guidance, preserve=False,
                     seed=wish.seed)  # fmt: skip
     edited = np.asarray(result.image)
-    ceilings = dataclasses.replace(wish, targets=wish.targets)
     return {
         "nothing": error(wish.picture, wish),
         "paste": error(moved_pixels(wish.picture, wish.edits[0]), wish),
         "edit": error(edited, wish),
-        "ceiling": min(error(round_trip(editor, t), ceilings) for t in wish.targets),
+        "ceiling": min(error(round_trip(editor, t), wish) for t in wish.targets),
         "seconds": time.perf_counter() - began,
         "tags": sorted(wish.tags),
     }, edited
@@ -130,7 +129,7 @@ def main() -> None:
     (folder / "settings.txt").write_text(
         f"{method}\nguidance {args.guidance}\n{editor.model.name} {editor.weights_hash}\n"
     )
-    print(f"{folder}  n = {args.count}, {args.split} seeds, {method.random and ''}weights {editor.weights_hash}")
+    print(f"{folder}  n = {args.count}, {args.split} seeds, weights {editor.weights_hash}")
     print(f"{'kind':10} {'nothing':>8} {'paste':>8} {'edit':>8} {'ceiling':>8}   gap closed: paste   edit   s/edit")
     for kind in args.kinds:
         rows, strips = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,8 +52,10 @@ def annotate(picture: Pixels, edits: Sequence[Edit], zoom: int = ZOOM) -> Pixels
                 for handle, target in zip(edit.handles, edit.targets, strict=True):
                     _arrow(drawn, np.array(handle), np.array(target), zoom)
             case Face():
-                for handle, target in zip(edit.landmarks or (), edit.reference_landmarks or (), strict=True):
-                    _arrow(drawn, np.array(handle), np.array(target), zoom)
+                if edit.landmarks and edit.reference_landmarks:
+                    starts, ends = (edit.select(np.array(x)) for x in (edit.landmarks, edit.reference_landmarks))
+                    for handle, target in zip(starts, ends, strict=True):
+                        _arrow(drawn, handle, target, zoom)
     return drawn
 
 
@@ -64,7 +67,7 @@ def _outline(drawn: Pixels, mask: Mask, colour: Colour, zoom: int, tint: bool = 
     cv2.drawContours(drawn, contours, -1, colour, 1, cv2.LINE_AA)
 
 
-def _arrow(drawn: Pixels, start: NDArray[np.float64], end: NDArray[np.float64], zoom: int) -> None:
+def _arrow(drawn: Pixels, start: NDArray[np.floating[Any]], end: NDArray[np.floating[Any]], zoom: int) -> None:
     """Handle as a red dot, target as a blue one, an arrow between; a pin (no way to go) as a green dot."""
     a, b = ((round(float(x) * zoom), round(float(y) * zoom)) for x, y in (start, end))
     if a == b:
@@ -79,7 +82,7 @@ def _arrow(drawn: Pixels, start: NDArray[np.float64], end: NDArray[np.float64], 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[Pixels | None]]], columns: Sequence[str]) -> Pixels:
     """One labelled row of pictures [h, w, 3] per edit under the column titles; None leaves a gap."""
-    gap, bar, label = 8, 24, 116
+    gap, bar, label = 8, 24, 140
     width = max(p.shape[1] for _, row in rows for p in row if p is not None)
     lines = [np.full((bar, label + len(columns) * (width + gap), 3), 255, np.uint8)]
     for k, title in enumerate(columns):
