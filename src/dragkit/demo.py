@@ -17,15 +17,15 @@ from dragkit.toy.tasks import Task, task
 # (title, kind of task, held-out seed); chosen for variety by looking at the *scenes*, not at results
 EDITS = (
     ("move", "move", 3),
-    ("resize", "resize", 1),
-    ("rotate", "rotate", 2),
-    ("remove", "remove", 4),
+    ("resize", "resize", 6),
+    ("rotate", "rotate", 4),
+    ("remove", "remove", 1),
     ("replace", "replace", 2),
-    ("paste", "paste", 5),
-    ("drag", "drag", 1),
-    ("drag a face", "face_drag", 1),
-    ("face, 17 points", "face17", 3),
-    ("face, 68 points", "face68", 2),
+    ("paste", "paste", 0),
+    ("drag", "drag", 0),
+    ("drag a face", "face_drag", 2),
+    ("face 17 points", "face17", 2),
+    ("face 68 points", "face68", 4),
 )
 COLUMNS = ("source", "request", "reference", "result", "true target")
 
@@ -78,7 +78,7 @@ def _row(shown: Shown) -> list[np.ndarray | None]:
 
 
 def _name(shown: Shown, what: str) -> str:
-    return f"{shown.title.replace(',', '').replace(' ', '-')}-{what}.png"
+    return f"{shown.title.replace(' ', '-')}-{what}.png"
 
 
 def _save(out: Path, shown: Shown) -> None:
