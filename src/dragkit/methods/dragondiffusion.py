@@ -176,7 +176,7 @@ def _within(share: float, window: Window) -> bool:
 
 
 DIFFEDITOR = DragonDiffusion(alternate=0.2, repeats=3, sde=0.4)
-# Tuned on development seeds 0..4 of the toy world with the embedded model: gap closed, see docs/dragondiffusion.md.
+# Looked for on a few development scenes (seeds 0..4) with checkpoints of the embedded model; see docs/dragondiffusion.md.
 TOY = DragonDiffusion(
-    guidance=1.0, strength=3.0, content=0.3, fresh=1.0, hide=True, near=0.1, flow=True, inject_pair=(0.0, 1.0)
+    guidance=1.0, content=0.3, mapped=True, fresh=1.0, hide=True, near=0.1, flow=True, inject_pair=(0.0, 1.0)
 )
