@@ -176,7 +176,7 @@ def _within(share: float, window: Window) -> bool:
 
 
 DIFFEDITOR = DragonDiffusion(alternate=0.2, repeats=3, sde=0.4)
-# Looked for on a few development scenes (seeds 0..4) with checkpoints of the embedded model; see docs/dragondiffusion.md.
+# Looked for on development scenes (seeds 0 to 4) with checkpoints of the embedded model: docs/dragondiffusion.md.
 TOY = DragonDiffusion(
     guidance=1.0, content=0.3, mapped=True, fresh=1.0, hide=True, near=0.1, flow=True, inject_pair=(0.0, 1.0)
 )
