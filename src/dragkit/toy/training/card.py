@@ -57,9 +57,7 @@ def measure(folder: Path, test: Pool, device: torch.device, drawn: Path) -> Figu
 
 def _judged(model: diffusion.Denoiser, classifier: judges.Classifier, captions: Sequence[str],
             drawn: Path) -> list[tuple[str, str]]:  # fmt: skip
-    pictures = [
-        diffusion.sample(model, captions[c], seed=i) for i, c in enumerate(chunks(len(captions), AT_ONCE))
-    ]
+    pictures = [diffusion.sample(model, captions[c], seed=i) for i, c in enumerate(chunks(len(captions), AT_ONCE))]
     write_picture(drawn, sheet(np.concatenate(pictures), AT_ONCE))
     return [pair for batch in pictures for pair in classifier.judge(batch)]
 

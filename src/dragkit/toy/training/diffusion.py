@@ -223,4 +223,3 @@ def sample(model: Denoiser, prompts: Sequence[str], seed: int = 0, guidance: flo
 def export(model: Denoiser, folder: Path) -> None:
     """Writes a diffusers Stable Diffusion folder with fp16 safetensors; an older one is replaced whole."""
     write_pipeline(folder, model.vae, model.text_encoder, model.tokenizer, model.unet, model.scheduler)
-
