@@ -132,6 +132,7 @@ def test_inversion_and_plain_sampling_give_the_autoencoders_round_trip(editor: E
     ceiling = psnr(to_picture(editor.model.decode(editor.model.encode(x))), wish.picture)
     assert ceiling > 31
     steps = STEPS if exact else 50  # the error of DDIM falls with the number of steps
+    # refine=4, not the default 1: with the shipped weights that is 1.8 dB short on this scene (docs/dragondiffusion.md)
     source = editor.invert(wish.picture, wish.prompt, steps=steps, exact=exact, refine=4)
     again = to_picture(editor.model.decode(replay(editor.model, source)))
     assert psnr(again, wish.picture) > ceiling - 1  # dB
