@@ -24,9 +24,7 @@ from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
 
 STEPS = 50  # DDIM steps of every method's paper
-REFINE = (
-    1  # refinements of an inversion: 0.4 dB off the autoencoder's round trip become 0.02 dB (docs/dragondiffusion.md)
-)
+REFINE = 1  # refinements of an inversion: most of the gain for one more pass a level (docs/dragondiffusion.md)
 GROW = 0.04  # margin of the edited region, as a share of the shorter side: half a latent cell at 512 px, and shadows
 FEATHER = 0.04  # width of the blend outside it, likewise
 
