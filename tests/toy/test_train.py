@@ -140,12 +140,21 @@ def test_a_pool_holds_the_renders_and_knows_its_version(tmp_path):
     scene = scenes.sample(6, "dev", (96, 128))
     assert np.array_equal(pool.pictures[1], scene.picture())
     assert pool.records[1].caption == scene.caption
+    mask = np.maximum.reduce([scene.mask(i) for i in range(len(scene.objects))])
+    assert pool.subjects[1].mean() / 255 == pytest.approx(mask.mean(), abs=1e-3)
     index = tmp_path / "records.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "version": -1}))
     with pytest.raises(ValueError, match="renderer version -1"):
         load_pool(tmp_path)
     with pytest.raises(ValueError, match="no finished pool"):
         load_pool(tmp_path / "nothing")
+
+
+def test_some_training_scenes_are_bare(tmp_path):
+    render_pool(tmp_path, "train", (128, 96), 2)
+    bare = load_pool(tmp_path)
+    assert bare.records[0].objects == () != bare.records[1].objects
+    assert not bare.subjects[0].any()
 
 
 def test_a_mirrored_face_turns_the_other_way():
@@ -181,9 +190,31 @@ def test_a_perfect_prediction_has_no_error(prediction):
     model = SimpleNamespace(
         scheduler=ddim, embed=lambda ids: ids, unet=lambda x, t, words: SimpleNamespace(sample=target)
     )
-    assert diffusion.objective(model, z, t, t, noise) < 1e-10
-    target = torch.zeros_like(z)
-    assert diffusion.objective(model, z, t, t, noise) > 0.01
+    subjects = torch.zeros(4, 6, 8, dtype=torch.uint8)
+    assert diffusion.objective(model, z, t, subjects, t, noise) < 1e-10
+    right, target = target, torch.zeros_like(z)
+    assert diffusion.objective(model, z, t, subjects, t, noise) > 0.01
+    target = right.clone()
+    target[..., 2] += 1  # an error in one column, which counts more once the subject is there
+    subjects[..., 2] = 255
+    error = diffusion.objective(model, z, t, subjects, t, noise)
+    assert error == pytest.approx(diffusion.objective(model, z, t, 0 * subjects, t, noise) * (1 + diffusion.SUBJECT))
+
+
+def test_training_steps_favour_the_middle_and_reach_the_ends():
+    t = diffusion.training_steps(np.random.default_rng(0), 4000)
+    assert (t.min() < 5) & (t.max() > 994)
+    assert ((t > 250) & (t < 750)).float().mean() == pytest.approx(0.75 * 0.83 + 0.25 * 0.5, abs=0.01)
+
+
+def test_plain_cross_attention_is_the_same_attention():
+    torch.manual_seed(0)
+    net = diffusion.unet((16, 32, 32, 32), (2, 2, 2, 2)).eval()
+    z, words, t = torch.randn(1, 4, 8, 12), torch.randn(1, 32, text.WIDTH), torch.tensor([300])
+    with torch.no_grad():
+        fused = net(z, t, words).sample
+        diffusion.plain_cross_attention(net)
+        assert torch.allclose(net(z, t, words).sample, fused, atol=1e-5)
 
 
 def test_a_whole_run_exports_small_half_precision_weights(run):
@@ -250,7 +281,7 @@ def test_the_report_measures_and_writes_the_card(run, small):
 
 def test_psnr_counts_pictures_not_pixels():
     pictures = np.zeros((2, 8, 12, 3), np.uint8)
-    pool = Pool(pictures, (Record("", "still", (), None),) * 2)
+    pool = Pool(pictures, pictures[:, ::4, ::4, 0], (Record("", "still", (), None),) * 2)
     vae = SimpleNamespace(
         encode=lambda x: SimpleNamespace(latents=x), decode=lambda z: SimpleNamespace(sample=z + 2 * 255 / 255 / 25.5)
     )

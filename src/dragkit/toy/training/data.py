@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from dragkit.toy import scenes
 
 SIZES = ((128, 128), (96, 128), (128, 96))  # (width, height); the model must not care for one aspect ratio
 SHARES = (0.88, 0.06, 0.06)  # of the pool per size
+CELL = 4  # px of a cell of `Pool.subjects`: one latent
+EMPTY_EVERY = 25  # every so many training scenes one loses its objects: Remove has to know what a bare place looks like
+_FEATURES = slice(17, 68)  # landmarks of brows, nose, eyes and mouth
 _RENDER_CHUNK = 128  # scenes per unit of work of a process
 _MIRROR = {"left": "right", "right": "left"}  # words of a caption that a mirrored picture swaps
 
@@ -32,9 +36,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Pool:
-    """Pictures uint8 [n, h, w, 3] (memory-mapped) and one record each."""
+    """Pictures uint8 [n, h, w, 3] and what they are about, uint8 [n, h/4, w/4] with 255 where a cell is all object or
+    facial features (both memory-mapped), and one record each.
+    """
 
     pictures: NDArray[np.uint8]
+    subjects: NDArray[np.uint8]
     records: tuple[Record, ...]
 
     def __len__(self) -> int:
@@ -51,16 +58,18 @@ def render_pool(folder: Path, split: str, size: tuple[int, int], count: int, see
     if index.exists() and len(json.loads(index.read_text())["records"]) == count:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    shape = (count, size[1], size[0], 3)
-    pictures = np.lib.format.open_memmap(folder / "pictures.npy", mode="w+", dtype=np.uint8, shape=shape)
+    width, height = size
+    pictures = _memmap(folder / "pictures.npy", (count, height, width, 3))
+    subjects = _memmap(folder / "subjects.npy", (count, height // CELL, width // CELL))
     records: list[dict[str, Any]] = []
     starts = range(0, count, _RENDER_CHUNK)
     jobs = [(split, size, seed + start, min(_RENDER_CHUNK, count - start)) for start in starts]
     with ProcessPoolExecutor(os.cpu_count()) as workers:
-        for start, (chunk, known) in zip(starts, workers.map(_render_chunk, jobs), strict=True):
-            pictures[start : start + len(chunk)] = chunk
+        for start, (chunk, about, known) in zip(starts, workers.map(_render_chunk, jobs), strict=True):
+            pictures[start : start + len(chunk)], subjects[start : start + len(chunk)] = chunk, about
             records += [asdict(record) for record in known]
     pictures.flush()
+    subjects.flush()
     index.write_text(json.dumps({"version": scenes.VERSION, "split": split, "seed": seed, "records": records}))
 
 
@@ -79,7 +88,7 @@ def load_pool(folder: Path) -> Pool:
         Record(r["caption"], r["family"], tuple(tuple(o) for o in r["objects"]), r["landmarks"])
         for r in content["records"]
     )
-    return Pool(np.load(folder / "pictures.npy", mmap_mode="r"), records)
+    return Pool(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pictures", "subjects")), records)
 
 
 def mirrored_caption(caption: str) -> str:
@@ -122,13 +131,33 @@ def sheet(pictures: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
     return out.reshape(rows, columns, h, w, 3).swapaxes(1, 2).reshape(rows * h, columns * w, 3)
 
 
-def _render_chunk(job: tuple[str, tuple[int, int], int, int]) -> tuple[NDArray[np.uint8], list[Record]]:
+def _memmap(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+
+
+def _render_chunk(
+    job: tuple[str, tuple[int, int], int, int],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[Record]]:
     split, size, start, count = job
-    pictures, records = [], []
+    pictures, subjects, records = [], [], []
     for seed in range(start, start + count):
         scene = scenes.sample(seed, split, size)
+        if split == "train" and seed % EMPTY_EVERY == 0:
+            scene = replace(scene, objects=())
         landmarks = None if scene.landmarks is None else scene.landmarks.round(2).tolist()
         objects = tuple((o.kind, o.colour, o.pattern) for o in scene.objects)
         pictures.append(scene.picture())
+        subjects.append(_subject(scene))
         records.append(Record(scene.caption, scene.family, objects, landmarks))
-    return np.stack(pictures), records
+    return np.stack(pictures), np.stack(subjects), records
+
+
+def _subject(scene: scenes.Scene) -> NDArray[np.uint8]:
+    """uint8 [h/4, w/4]: how much of each cell belongs to an object or to the features of a face."""
+    width, height = scene.size
+    mask = np.zeros((height, width), np.uint8)
+    if scene.landmarks is not None:
+        cv2.fillConvexPoly(mask, cv2.convexHull(scene.landmarks[_FEATURES].round().astype(np.int32)), 255)
+    for i in range(len(scene.objects)):
+        mask[scene.mask(i)] = 255
+    return np.asarray(cv2.resize(mask, (width // CELL, height // CELL), interpolation=cv2.INTER_AREA), np.uint8)
