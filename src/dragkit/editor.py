@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -42,6 +42,24 @@ class Result:
     settings: dict[str, Any]
     steps: int
     notes: tuple[str, ...] = field(default=())
+
+
+class How(TypedDict, total=False):
+    """How an edit is to be done; everything may be left out. steps and prompts are a Source's own where one is given.
+
+    prompt, reference_prompt: what the picture and the reference show.  method: default DragonDiffusion with the
+    settings for this model.  steps: default 50.  guidance: default the source's, then the method's.  seed: of fresh
+    noise.  progress: called with (levels done, levels in all) of the inversion.
+    """
+
+    prompt: str
+    reference_prompt: str
+    negative_prompt: str
+    method: Method | None
+    steps: int | None
+    guidance: float | None
+    seed: int
+    progress: Progress | None
 
 
 class Editor:
@@ -131,66 +149,44 @@ class Editor:
         source = generate(self.model, canvas, schedule, text, weight, generator, progress=progress)
         return dataclasses.replace(source, picture=resize(source.picture, size)) if size else source
 
-    def iterate(
-        self,
-        picture: Picture | Source,
-        edits: Edit | Sequence[Edit],
-        *,
-        prompt: str = "",
-        reference_prompt: str = "",
-        negative_prompt: str = "",
-        method: Method | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Iterator[Step]:
+    def iterate(self, picture: Picture | Source, edits: Edit | Sequence[Edit], **how: Unpack[How]) -> Iterator[Step]:
         """Yield a Step per level; stop by leaving the loop. `preview` shows a step, `finish` makes the result's pixels.
 
-        steps and prompts are those of the Source when one is given.
+        The arguments are those of a call.
         """
-        _, how, job = self._prepare(
-            picture, edits, prompt, reference_prompt, negative_prompt, method, steps, guidance, seed, progress
-        )
-        yield from how.run(self.model, job)
+        method, job = self._prepare(picture, edits, how)
+        yield from method.run(self.model, job)
 
     def __call__(
         self,
         picture: Picture | Source,
         edits: Edit | Sequence[Edit],
         *,
-        prompt: str = "",
-        reference_prompt: str = "",
-        negative_prompt: str = "",
-        method: Method | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        seed: int = 0,
         preserve: bool = True,
         callback: Callable[[Step], None] | None = None,
-        progress: Progress | None = None,
+        **how: Unpack[How],
     ) -> Result:
         """Edit a picture. Several edits are done in one pass.
 
         picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate` (then nothing is inverted).
         preserve: pixels outside the edited region come back exactly as they were.
         callback: called with every Step.
+        how: see `How`.
 
         Raises:
             ValueError: for edits that make no sense on this picture, in one sentence.
         """
         began = time.perf_counter()
-        source, how, job = self._prepare(
-            picture, edits, prompt, reference_prompt, negative_prompt, method, steps, guidance, seed, progress
-        )
+        method, job = self._prepare(picture, edits, how)
+        source = job.source
         ready = time.perf_counter()
-        for step in how.run(self.model, job):
+        for step in method.run(self.model, job):
             if callback:
                 callback(step)
         pixels = self.finish(step, source, job.edits if preserve else None)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
-        settings = dataclasses.asdict(how)  # type: ignore[call-overload]
-        return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels)
+        settings = dataclasses.asdict(method)  # type: ignore[call-overload]
+        return Result(Image.fromarray(pixels), seconds, method.random(job), settings, source.schedule.levels)
 
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
         """What a step looks like now: its clean estimate decoded, at the source's size."""
@@ -207,33 +203,28 @@ class Editor:
         mixed = weight * pixels + (1 - weight) * source.picture.astype(np.float32)
         return np.asarray(np.where(weight == 0, source.picture, mixed.round()), np.uint8)
 
-    def _prepare(
-        self,
-        picture: Picture | Source,
-        edits: Edit | Sequence[Edit],
-        prompt: str,
-        reference_prompt: str,
-        negative_prompt: str,
-        method: Method | None,
-        steps: int | None,
-        guidance: float | None,
-        seed: int,
-        progress: Progress | None,
-    ) -> tuple[Source, Method, Job]:
+    def _prepare(self, picture: Picture | Source, edits: Edit | Sequence[Edit], how: How) -> tuple[Method, Job]:
         wishes = tuple(edits) if isinstance(edits, Sequence) else (edits,)
         pixels = picture.picture if isinstance(picture, Source) else _pixels(picture)
         size = (pixels.shape[1], pixels.shape[0])
         asked.check(wishes, size)
         wishes = tuple(_with_landmarks(edit, pixels) if isinstance(edit, Face) else edit for edit in wishes)
-        how = method or for_model("dragondiffusion", self.model.name)
+        method = how.get("method") or for_model("dragondiffusion", self.model.name)
+        negative = how.get("negative_prompt", "")
         if isinstance(picture, Source):
             source = picture
         else:
-            source = self._invert(pixels, self.canvas(size), prompt, negative_prompt, steps, progress=progress)
-        references = tuple(self._reference(edit, source, reference_prompt, negative_prompt) for edit in wishes)
-        weight = guidance if guidance is not None else source.guidance if source.guidance != 1 else how.guidance
-        generator = torch.Generator().manual_seed(seed)
-        return source, how, Job(source, wishes, references, source.text, weight, generator)
+            source = self._invert(
+                pixels, self.canvas(size), how.get("prompt", ""), negative, how.get("steps"),
+                progress=how.get("progress"),
+            )  # fmt: skip
+        told = how.get("reference_prompt", "")
+        references = tuple(self._reference(edit, source, told, negative) for edit in wishes)
+        weight = how.get("guidance")
+        if weight is None:
+            weight = source.guidance if source.guidance != 1 else method.guidance
+        generator = torch.Generator().manual_seed(how.get("seed", 0))
+        return method, Job(source, wishes, references, source.text, weight, generator)
 
     def _reference(self, edit: Edit, source: Source, prompt: str, negative_prompt: str) -> Source | None:
         """The inverted picture an edit takes from: for Paste placed on the source's frame first, so that the object

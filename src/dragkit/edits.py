@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, ValidationError, model_validator
 
-from dragkit.forms import Finite, Frozen, Mask, Picture, PngMask, Point, Positive
+from dragkit.forms import Finite, Frozen, Mask, Picture, PngMask, Point, Positive, Steps
 from dragkit.pictures import Inside
 
 # One contour point in four of the jaw, the brows' tops, the nose's tip and base, the corners of eyes and mouth,
@@ -138,7 +138,7 @@ class Request(Frozen):
     model: str = "toy"
     method: str = "dragondiffusion"
     settings: dict[str, Any] = Field(default_factory=dict)
-    steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Steps | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=1)] = 1
     preserve: bool = True

@@ -30,6 +30,7 @@ from dragkit.pictures import Inside, Pixels
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Steps = Annotated[int, Field(ge=1, le=999)]  # of 1000 training steps, whose first is not a level
 Point = tuple[Finite, Finite]
 Corners = tuple[Finite, Finite, Finite, Finite]
 

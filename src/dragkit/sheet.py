@@ -83,12 +83,12 @@ def _arrow(drawn: Pixels, start: NDArray[np.floating[Any]], end: NDArray[np.floa
 def contact_sheet(rows: Sequence[tuple[str, Sequence[Pixels | None]]], columns: Sequence[str]) -> Pixels:
     """One labelled row of pictures [h, w, 3] per edit under the column titles; None leaves a gap."""
     gap, bar, label = 8, 24, 140
-    width = max(p.shape[1] for _, row in rows for p in row if p is not None)
+    width = max((p.shape[1] for _, row in rows for p in row if p is not None), default=label)
     lines = [np.full((bar, label + len(columns) * (width + gap), 3), 255, np.uint8)]
     for k, title in enumerate(columns):
         _write(lines[0], title, (label + k * (width + gap) + 2, 17))
     for title, row in rows:
-        height = max(p.shape[0] for p in row if p is not None)
+        height = max((p.shape[0] for p in row if p is not None), default=bar)
         line = np.full((height + gap, label + len(columns) * (width + gap), 3), 255, np.uint8)
         _write(line, title, (6, height // 2))
         for k, picture in enumerate(row):

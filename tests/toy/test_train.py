@@ -192,13 +192,23 @@ def test_a_perfect_prediction_has_no_error(prediction):
     )
     subjects = torch.zeros(4, 6, 8, dtype=torch.uint8)
     assert diffusion.objective(model, z, t, subjects, t, noise) < 1e-10
-    right, target = target, torch.zeros_like(z)
+    target = torch.zeros_like(z)
     assert diffusion.objective(model, z, t, subjects, t, noise) > 0.01
-    target = right.clone()
-    target[..., 2] += 1  # an error in one column, which counts more once the subject is there
-    subjects[..., 2] = 255
-    error = diffusion.objective(model, z, t, subjects, t, noise)
-    assert error == pytest.approx(diffusion.objective(model, z, t, 0 * subjects, t, noise) * (1 + diffusion.SUBJECT))
+
+
+def test_subjects_count_more_where_the_noise_shows_them():
+    z, noise = torch.randn(2, 4, 6, 8), torch.randn(2, 4, 6, 8)
+    wrong = noise.clone()
+    wrong[..., 2] += 1  # an error in one column
+    model = SimpleNamespace(
+        scheduler=diffusion.scheduler(), embed=lambda ids: ids, unet=lambda *_: SimpleNamespace(sample=wrong)
+    )
+    nothing = torch.zeros(2, 6, 8, dtype=torch.uint8)
+    for column, level, factor in ((2, 10, 5.0), (4, 10, 5.0), (6, 10, 1.0), (2, 990, 1.08)):
+        subjects, t = nothing.clone(), torch.tensor([level] * 2)
+        subjects[..., column] = 255
+        plain = diffusion.objective(model, z, t, nothing, t, noise)
+        assert diffusion.objective(model, z, t, subjects, t, noise) / plain == pytest.approx(factor, abs=0.01)
 
 
 def test_training_steps_favour_the_middle_and_reach_the_ends():

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 import dragkit
 from dragkit import pictures
 from dragkit.edits import Request
-from dragkit.forms import Frozen, PathPicture, PngMask, PngPicture
+from dragkit.forms import Frozen, PathPicture, PngMask, PngPicture, Steps
 
 Json = dict[str, Any]
 CONTENTS = {"edit": "request", "generate": "drawing"}  # kind of record -> where it says what was asked for
@@ -26,7 +26,7 @@ class Drawing(Frozen):
     negative_prompt: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
-    steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Steps | None = None
     guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     model: str = "toy"
 

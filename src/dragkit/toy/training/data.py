@@ -88,7 +88,8 @@ def load_pool(folder: Path) -> Pool:
         Record(r["caption"], r["family"], tuple(tuple(o) for o in r["objects"]), r["landmarks"])
         for r in content["records"]
     )
-    return Pool(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pictures", "subjects")), records)
+    pictures, subjects = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pictures", "subjects"))
+    return Pool(pictures, subjects, records)
 
 
 def mirrored_caption(caption: str) -> str:
@@ -131,7 +132,7 @@ def sheet(pictures: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
     return out.reshape(rows, columns, h, w, 3).swapaxes(1, 2).reshape(rows * h, columns * w, 3)
 
 
-def _memmap(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _memmap(file: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
     return np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from numpy.typing import NDArray
@@ -31,8 +32,10 @@ MIN_SNR = 5.0  # Hang et al. 2023
 LAYOUT = 8.0  # at high noise, where layout and colours are settled, the error counts up to this much more: as in
 # v-space, Salimans & Ho 2022. Without it captions were hardly obeyed, for the noise tells colours almost as well;
 # at 30 colours were obeyed soon, but shapes, which are settled at middle noise, stayed blurred.
-SUBJECT = 4.0  # cells of objects and facial features count up to this much more: backgrounds are learned first, and the
-# expected noise, which is what the network learns, is the same under any weight of the cells
+SUBJECT = 4.0  # objects and facial features, with AROUND cells about them, count up to this much more: backgrounds are
+# learned first. Only as far as the noise shows where they are (SEEN and more): where it does not, such a weight would
+# raise the odds of an object everywhere, and objects grow and multiply. The margin keeps edges out of that.
+AROUND, SEEN = 2, 0.25
 MIDDLE = 0.75  # share of the training steps drawn around the middle, where shapes are settled: logit-normal with mean 0
 # and deviation 0.8, after Esser et al. 2024; the rest is uniform
 SPREAD = 0.8
@@ -146,7 +149,8 @@ def objective(model: Denoiser, z: Tensor, ids: Tensor, subjects: Tensor, t: Tens
     target = noise
     if model.scheduler.config.prediction_type == "v_prediction":
         target, weight = share.sqrt() * noise - (1 - share).sqrt() * z, weight * share.flatten()
-    cells = 1 + SUBJECT / 255 * subjects[:, None].to(z.device)
+    near = F.max_pool2d(subjects[:, None].to(z.device, torch.float32) / 255, 2 * AROUND + 1, 1, AROUND)
+    cells = 1 + SUBJECT * (snr / SEEN).clamp(max=1).view(-1, 1, 1, 1) * near
     loss: Tensor = (weight * (cells * (predicted - target).square()).mean((1, 2, 3))).mean()
     return loss
 
