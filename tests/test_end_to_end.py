@@ -147,7 +147,8 @@ def test_a_v_prediction_gives_the_same_round_trip(editor: Editor) -> None:
     alphas = dict(zip(*(x.tolist() for x in (model.schedule(999).t, model.schedule(999).alpha)), strict=True))
 
     def as_velocity(_: object, told: tuple[torch.Tensor, int], out: SimpleNamespace) -> None:
-        (z, t), a = told, alphas[told[1]]
+        z, t = told
+        a = alphas[t]
         out.sample = (out.sample - (1 - a) ** 0.5 * z) / a**0.5
 
     unet.register_forward_hook(as_velocity)
