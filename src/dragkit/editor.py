@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -42,24 +42,6 @@ class Result:
     settings: dict[str, Any]
     steps: int
     notes: tuple[str, ...] = field(default=())
-
-
-class How(TypedDict, total=False):
-    """How an edit is to be done; everything may be left out. steps and prompts are a Source's own where one is given.
-
-    prompt, reference_prompt: what the picture and the reference show.  method: default DragonDiffusion with the
-    settings for this model.  steps: default 50.  guidance: default the source's, then the method's.  seed: of fresh
-    noise.  progress: called with (levels done, levels in all) of the inversion.
-    """
-
-    prompt: str
-    reference_prompt: str
-    negative_prompt: str
-    method: Method | None
-    steps: int | None
-    guidance: float | None
-    seed: int
-    progress: Progress | None
 
 
 class Editor:
@@ -100,29 +82,16 @@ class Editor:
     ) -> Source:
         """Invert a picture once, to edit it many times.
 
+        steps: default 50.
         refine: fixed-point refinements of every move, each as costly as the inversion itself; 0 is published practice.
         exact: by O-BELM, at the cost of no refinement; `source.replay` gives the latents back to rounding. Methods
         sample by DDIM whatever the inversion.
+        progress: called with (levels done, levels in all).
         """
         pixels = _pixels(picture)
-        canvas = self.canvas((pixels.shape[1], pixels.shape[0]))
-        return self._invert(
-            pixels, canvas, prompt, negative_prompt, steps, refine=refine, exact=exact, progress=progress
-        )
-
-    def _invert(
-        self,
-        pixels: Pixels,
-        canvas: Size,
-        prompt: str,
-        negative_prompt: str,
-        steps: int | None,
-        *,
-        refine: int = REFINE,
-        **how: Any,
-    ) -> Source:
+        canvas = self.canvas(_size(pixels))
         schedule, text = self._ready(canvas, steps, prompt, negative_prompt)
-        return invert(self.model, pixels, canvas, schedule, text, refine=refine, **how)
+        return invert(self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, progress=progress)
 
     def _ready(self, canvas: Size, steps: int | None, prompt: str, negative_prompt: str) -> tuple[Schedule, Tensor]:
         """Schedule and text of a source, once it is known to fit into memory."""
@@ -149,44 +118,67 @@ class Editor:
         source = generate(self.model, canvas, schedule, text, weight, generator, progress=progress)
         return dataclasses.replace(source, picture=resize(source.picture, size)) if size else source
 
-    def iterate(self, picture: Picture | Source, edits: Edit | Sequence[Edit], **how: Unpack[How]) -> Iterator[Step]:
+    def iterate(
+        self,
+        source: Source,
+        edits: Edit | Sequence[Edit],
+        *,
+        reference_prompt: str = "",
+        method: Method | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+    ) -> Iterator[Step]:
         """Yield a Step per level; stop by leaving the loop. `preview` shows a step, `finish` makes the result's pixels.
 
-        The arguments are those of a call.
+        source: from `invert` or `generate`; the other arguments are those of a call.
         """
-        method, job = self._prepare(picture, edits, how)
-        yield from method.run(self.model, job)
+        how, job = self._job(source, edits, reference_prompt, method, guidance, seed)
+        yield from how.run(self.model, job)
 
     def __call__(
         self,
         picture: Picture | Source,
         edits: Edit | Sequence[Edit],
         *,
+        prompt: str = "",
+        reference_prompt: str = "",
+        negative_prompt: str = "",
+        method: Method | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
         preserve: bool = True,
         callback: Callable[[Step], None] | None = None,
-        **how: Unpack[How],
+        progress: Progress | None = None,
     ) -> Result:
         """Edit a picture. Several edits are done in one pass.
 
-        picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate` (then nothing is inverted).
+        picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate`: then nothing is inverted, and
+        prompts and steps are the source's.
+        method: default DragonDiffusion with the settings for this model.
+        guidance: classifier-free; default that of the source's own trajectory, else the method's.
+        seed: of fresh noise.
         preserve: pixels outside the edited region come back exactly as they were.
         callback: called with every Step.
-        how: see `How`.
 
         Raises:
             ValueError: for edits that make no sense on this picture, in one sentence.
         """
         began = time.perf_counter()
-        method, job = self._prepare(picture, edits, how)
-        source = job.source
+        if isinstance(picture, Source):
+            source = picture
+        else:
+            asked.check(_listed(edits), _size(_pixels(picture)))  # before the inversion
+            source = self.invert(picture, prompt, negative_prompt=negative_prompt, steps=steps, progress=progress)
+        how, job = self._job(source, edits, reference_prompt, method, guidance, seed)
         ready = time.perf_counter()
-        for step in method.run(self.model, job):
+        for step in how.run(self.model, job):
             if callback:
                 callback(step)
         pixels = self.finish(step, source, job.edits if preserve else None)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
-        settings = dataclasses.asdict(method)  # type: ignore[call-overload]
-        return Result(Image.fromarray(pixels), seconds, method.random(job), settings, source.schedule.levels)
+        settings = dataclasses.asdict(how)  # type: ignore[call-overload]
+        return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels)
 
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
         """What a step looks like now: its clean estimate decoded, at the source's size."""
@@ -203,44 +195,35 @@ class Editor:
         mixed = weight * pixels + (1 - weight) * source.picture.astype(np.float32)
         return np.asarray(np.where(weight == 0, source.picture, mixed.round()), np.uint8)
 
-    def _prepare(self, picture: Picture | Source, edits: Edit | Sequence[Edit], how: How) -> tuple[Method, Job]:
-        wishes = tuple(edits) if isinstance(edits, Sequence) else (edits,)
-        pixels = picture.picture if isinstance(picture, Source) else _pixels(picture)
-        size = (pixels.shape[1], pixels.shape[0])
-        asked.check(wishes, size)
-        wishes = tuple(_with_landmarks(edit, pixels) if isinstance(edit, Face) else edit for edit in wishes)
-        method = how.get("method") or for_model("dragondiffusion", self.model.name)
-        negative = how.get("negative_prompt", "")
-        if isinstance(picture, Source):
-            source = picture
-        else:
-            source = self._invert(
-                pixels, self.canvas(size), how.get("prompt", ""), negative, how.get("steps"),
-                progress=how.get("progress"),
-            )  # fmt: skip
-        told = how.get("reference_prompt", "")
-        references = tuple(self._reference(edit, source, told, negative) for edit in wishes)
-        weight = how.get("guidance")
-        if weight is None:
-            weight = source.guidance if source.guidance != 1 else method.guidance
-        generator = torch.Generator().manual_seed(how.get("seed", 0))
-        return method, Job(source, wishes, references, source.text, weight, generator)
+    def _job(
+        self,
+        source: Source,
+        edits: Edit | Sequence[Edit],
+        reference_prompt: str,
+        method: Method | None,
+        guidance: float | None,
+        seed: int,
+    ) -> tuple[Method, Job]:
+        wishes = _listed(edits)
+        asked.check(wishes, source.size)
+        wishes = tuple(_with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
+        how = method or for_model("dragondiffusion", self.model.name)
+        references = tuple(self._reference(edit, source, reference_prompt) for edit in wishes)
+        if guidance is None:
+            guidance = source.guidance if source.guidance != 1 else how.guidance
+        generator = torch.Generator().manual_seed(seed)
+        return how, Job(source, wishes, references, source.text, guidance, generator)
 
-    def _reference(self, edit: Edit, source: Source, prompt: str, negative_prompt: str) -> Source | None:
+    def _reference(self, edit: Edit, source: Source, prompt: str) -> Source | None:
         """The inverted picture an edit takes from: for Paste placed on the source's frame first, so that the object
         has its final size and place and equal cells correspond."""
-        steps = source.schedule.levels
-        if isinstance(edit, Replace):
-            pixels = edit.reference.array()
-            canvas = self.canvas((pixels.shape[1], pixels.shape[0]))
-        elif isinstance(edit, Paste):
-            given = edit.reference.array()
-            mask = edit.reference_mask.array((given.shape[1], given.shape[0]))
-            pixels = warp_picture(given, placement(mask, edit.offset, edit.scale, edit.angle), source.size)
-            canvas = source.canvas
-        else:
+        if not isinstance(edit, Replace | Paste):
             return None
-        return self._invert(pixels, canvas, prompt, negative_prompt, steps)
+        pixels = edit.reference.array()
+        if isinstance(edit, Paste):
+            mask = edit.reference_mask.array(_size(pixels))
+            pixels = warp_picture(pixels, placement(mask, edit.offset, edit.scale, edit.angle), source.size)
+        return self.invert(pixels, prompt, steps=source.schedule.levels)
 
 
 GENERATE_GUIDANCE = 4.0  # as the edits of DragonDiffusion; Stable Diffusion's own default is 7.5
@@ -257,7 +240,7 @@ def edited_region(edit: Edit, size: Size) -> Mask:
             return dilate(edit.mask.array(size), grow)
         case Paste():
             given = edit.reference.array()
-            mask = edit.reference_mask.array((given.shape[1], given.shape[0]))
+            mask = edit.reference_mask.array(_size(given))
             return dilate(warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size), grow)
         case Drag():
             if edit.mask is not None:
@@ -294,6 +277,15 @@ def _pixels(picture: Picture) -> Pixels:
             f"picture is {picture.dtype} {picture.shape}; give a uint8 array [height, width, 3] or a PIL image"
         )
     return picture
+
+
+def _size(pixels: Pixels) -> Size:
+    """(width, height) of a picture [h, w, 3]."""
+    return pixels.shape[1], pixels.shape[0]
+
+
+def _listed(edits: Edit | Sequence[Edit]) -> tuple[Edit, ...]:
+    return tuple(edits) if isinstance(edits, Sequence) else (edits,)
 
 
 def _square(area: int) -> Size:
