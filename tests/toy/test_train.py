@@ -207,8 +207,9 @@ def test_subjects_count_more_where_the_noise_shows_them():
     for column, level, factor in ((2, 10, 5.0), (4, 10, 5.0), (6, 10, 1.0), (2, 990, 1.08)):
         subjects, t = nothing.clone(), torch.tensor([level] * 2)
         subjects[..., column] = 255
-        plain = diffusion.objective(model, z, t, nothing, t, noise)
-        assert diffusion.objective(model, z, t, subjects, t, noise) / plain == pytest.approx(factor, abs=0.01)
+        plain = diffusion.objective(model, z, t, subjects, t, noise)
+        more = diffusion.objective(model, z, t, subjects, t, noise, emphasis=4.0)
+        assert more / plain == pytest.approx(factor, abs=0.01)
 
 
 def test_training_steps_favour_the_middle_and_reach_the_ends():

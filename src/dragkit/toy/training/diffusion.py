@@ -32,9 +32,10 @@ MIN_SNR = 5.0  # Hang et al. 2023
 LAYOUT = 8.0  # at high noise, where layout and colours are settled, the error counts up to this much more: as in
 # v-space, Salimans & Ho 2022. Without it captions were hardly obeyed, for the noise tells colours almost as well;
 # at 30 colours were obeyed soon, but shapes, which are settled at middle noise, stayed blurred.
-SUBJECT = 4.0  # objects and facial features, with AROUND cells about them, count up to this much more: backgrounds are
-# learned first. Only as far as the noise shows where they are (SEEN and more): where it does not, such a weight would
-# raise the odds of an object everywhere, and objects grow and multiply. The margin keeps edges out of that.
+SUBJECT = 4.0  # at first objects and facial features, with AROUND cells about them, count up to this much more, for
+# backgrounds are learned long before shapes. Such a weight raises the odds of an object wherever the noise leaves it
+# open: objects grew and multiplied. So it acts only where the noise shows them (signal to noise SEEN and more) and is
+# gone after half of the training.
 AROUND, SEEN = 2, 0.25
 MIDDLE = 0.75  # share of the training steps drawn around the middle, where shapes are settled: logit-normal with mean 0
 # and deviation 0.8, after Esser et al. 2024; the rest is uniform
@@ -136,9 +137,10 @@ def encode_pool(model: Denoiser, pool: Pool, device: torch.device) -> Encoded:
     return Encoded(torch.cat(latents), text.token_ids(model.tokenizer, captions), torch.cat(subjects))
 
 
-def objective(model: Denoiser, z: Tensor, ids: Tensor, subjects: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-    """Min-SNR weighted error of the prediction for clean latents z [n, 4, h, w] at training steps t [n], subjects
-    (uint8 [n, h, w]) weighing more.
+def objective(model: Denoiser, z: Tensor, ids: Tensor, subjects: Tensor, t: Tensor, noise: Tensor,
+              *, emphasis: float = 0.0) -> Tensor:  # fmt: skip
+    """Min-SNR weighted error of the prediction for clean latents z [n, 4, h, w] at training steps t [n]; subjects
+    (uint8 [n, h, w]) weigh up to `emphasis` more.
     """
     share = model.scheduler.alphas_cumprod.to(z.device)[t].view(-1, 1, 1, 1)
     noisy = share.sqrt() * z + (1 - share).sqrt() * noise
@@ -150,7 +152,7 @@ def objective(model: Denoiser, z: Tensor, ids: Tensor, subjects: Tensor, t: Tens
     if model.scheduler.config.prediction_type == "v_prediction":
         target, weight = share.sqrt() * noise - (1 - share).sqrt() * z, weight * share.flatten()
     near = F.max_pool2d(subjects[:, None].to(z.device, torch.float32) / 255, 2 * AROUND + 1, 1, AROUND)
-    cells = 1 + SUBJECT * (snr / SEEN).clamp(max=1).view(-1, 1, 1, 1) * near
+    cells = 1 + emphasis * (snr / SEEN).clamp(max=1).view(-1, 1, 1, 1) * near
     loss: Tensor = (weight * (cells * (predicted - target).square()).mean((1, 2, 3))).mean()
     return loss
 
@@ -193,7 +195,8 @@ def train(folder: Path, model: Denoiser, pools: Sequence[Pool], test: Pool, budg
     first, losses = run.step, []
     while not run.finished():
         rng = np.random.default_rng([seed, run.step])
-        loss = objective(model, *batch(model, sets, rng, device))
+        emphasis = SUBJECT * max(0.0, 1 - 2 * budget.share(run.step))
+        loss = objective(model, *batch(model, sets, rng, device), emphasis=emphasis)
         losses.append(float(loss.detach()))
         run.advance(loss)
         now = budget.seconds()
