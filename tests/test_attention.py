@@ -79,7 +79,7 @@ def test_injection_gathers_the_kept_tokens_and_closes_what_it_is_told():
     keep = {6: torch.tensor([1, 1, 0, 0, 0, 1], dtype=torch.bool)}
     queries = {6: torch.tensor([1, 0, 0, 0, 0, 0], dtype=torch.bool)}
     keys = {6: torch.tensor([1, 0, 0, 0, 0, 1], dtype=torch.bool)}
-    part = Part({"layer": (mk, mv)}, keep, (queries, keys))
+    part = Part({"layer": (mk, mv)}, keep, ((queries, keys),))
     new_k, new_v, hidden = inject([part], own=True)("layer", q, k, v)
     assert new_k.shape == (2, 9, 4)
     assert torch.equal(new_k[1, 6:], mk[0, [0, 1, 5]])

@@ -41,14 +41,14 @@ def test_a_move_matches_its_landing_place_to_the_object(source):
 def test_noise_moves_with_the_object_and_does_not_wrap(source):
     far = job(source, Move(mask=OBJECT, offset=(44, 0)))
     plans = make_plans(DragonDiffusion(), far)
-    z, old = start(far, plans, 0.0), source.latents[-1:]
+    z, old = start(far, plans, 0.0, 0.0), source.latents[-1:]
     assert torch.equal(z[..., 2:6, 13:], old[..., 2:6, 2:5])
     assert torch.equal(z[..., :13], old[..., :13])
 
 
 def test_fresh_noise_fills_only_vacated_cells(source):
     wish = job(source, Remove(mask=OBJECT))
-    z = start(wish, make_plans(DragonDiffusion(), wish), 1.0)
+    z = start(wish, make_plans(DragonDiffusion(), wish), 1.0, 0.0)
     changed = (z != source.latents[-1:]).any(1)[0]
     assert changed[2:6, 2:6].all()
     assert changed.sum() == 16
@@ -57,7 +57,7 @@ def test_fresh_noise_fills_only_vacated_cells(source):
 def test_doing_nothing_changes_no_noise_and_leaves_no_hole(source):
     still = job(source, Move(mask=OBJECT))
     plans = make_plans(DragonDiffusion(), still)
-    assert torch.equal(start(still, plans, 1.0), source.latents[-1:])
+    assert torch.equal(start(still, plans, 1.0, 0.0), source.latents[-1:])
     assert not plans[0].vacated.any()
     assert all(len(row.cells) == 0 for row in plans[0].outer)
 
@@ -102,8 +102,20 @@ def test_pasting_starts_from_the_noise_of_the_reference(source, calm):
     placed = invert(calm, other, SIZE, calm.schedule(2), source.text)
     edit = Paste(reference=other, reference_mask=OBJECT)
     wish = job(source, edit, references=[placed])
-    z = start(wish, make_plans(DragonDiffusion(), wish), 0.0)
+    z = start(wish, make_plans(DragonDiffusion(), wish), 0.0, 0.0)
     assert torch.equal(z[..., 2:6, 2:6], placed.latents[-1:, :, 2:6, 2:6])
+    assert torch.equal(z[..., 6:, :], source.latents[-1:, :, 6:, :])
+
+
+def test_a_repainted_objects_noise_takes_mean_and_deviation_of_the_reference(source, calm):
+    other = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    reference = invert(calm, other, SIZE, calm.schedule(2), source.text)
+    edit = Replace(mask=OBJECT, reference=other, reference_mask={"box": (32, 16, 64, 40)})
+    wish = job(source, edit, references=[reference])
+    z = start(wish, make_plans(DragonDiffusion(), wish), 0.0, 1.0)
+    mine, theirs = z[..., 2:6, 2:6].flatten(2), reference.latents[-1:, :, 4:10, 8:].flatten(2)
+    assert torch.allclose(mine.mean(-1), theirs.mean(-1), atol=1e-5)
+    assert torch.allclose(mine.std(-1, correction=0), theirs.std(-1, correction=0), atol=1e-5)
     assert torch.equal(z[..., 6:, :], source.latents[-1:, :, 6:, :])
 
 
@@ -128,7 +140,7 @@ def test_keys_follow_the_kind_of_edit(source):
 def test_the_vacated_cells_do_not_attend_to_the_object(source):
     plans = make_plans(DragonDiffusion(), job(source, Move(mask=OBJECT, offset=(8, 0))))
     parts, _ = token_parts(plans, [source.records[0].memory], True, True, True)
-    queries, keys = parts[0].closed
+    ((queries, keys),) = parts[0].closed
     assert queries[12 * 16].sum() == 8
     assert keys[12 * 16].sum() == 16
 
@@ -138,8 +150,8 @@ def test_only_the_pasted_object_sees_the_reference(source):
     plans = make_plans(DragonDiffusion(), job(source, edit, references=[source]))
     memory = source.records[0].memory
     base, other = token_parts(plans, [memory, memory], True, True, True)[0]
-    assert base.closed is None
-    queries, keys = (mask[12 * 16].reshape(12, 16) for mask in other.closed)
+    assert not base.closed
+    queries, keys = (mask[12 * 16].reshape(12, 16) for mask in other.closed[0])
     assert not queries[2:6, 2:6].any()
     assert queries.sum() == 12 * 16 - 16
     assert keys[2:6, 2:6].all()

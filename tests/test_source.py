@@ -42,6 +42,12 @@ def test_inversion_makes_as_many_calls_as_sampling_and_records_in_the_same_ones(
     assert len(calls) == 6
 
 
+def test_a_refined_move_starts_from_a_guess_that_costs_no_pass(tiny, picture, calls):
+    source = invert(tiny, picture, SIZE, tiny.schedule(6), tiny.embed(["", "a"]), refine=2)
+    assert len(calls) == 2 * 6 + 2  # the first two levels have nothing to extrapolate from
+    assert len(source.records) == 6
+
+
 def test_sampling_undoes_inversion_better_the_more_is_done_for_it(calm, picture):
     def error(**how):
         source = invert(calm, picture, SIZE, calm.schedule(10), calm.embed(["", "a"]), **how)

@@ -22,12 +22,12 @@ Tokens = Mapping[int, Tensor]  # number of tokens of a layer -> bool [tokens]
 class Part(NamedTuple):
     """Keys and values that take part: those of `memory`, of all tokens or of the tokens in `keep`.
 
-    closed: pair (queries, keys) of token masks; these queries do not see these keys of this part.
+    closed: pairs (queries, keys) of token masks; these queries do not see these keys of this part.
     """
 
     memory: Memory
     keep: Tokens | None = None
-    closed: tuple[Tokens, Tokens] | None = None
+    closed: Sequence[tuple[Tokens, Tokens]] = ()
 
 
 def record(store: MutableMapping[str, tuple[Tensor, Tensor]], item: int = 0) -> Rule:
@@ -69,11 +69,11 @@ def _none(q: Tensor, k: Tensor) -> Tensor:
     return torch.zeros(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device)
 
 
-def _hidden(q: Tensor, k: Tensor, closed: tuple[Tokens, Tokens] | None) -> Tensor:
-    if closed is None:
-        return _none(q, k)
-    queries, keys = closed[0][q.shape[1]].to(q.device), closed[1][k.shape[1]].to(q.device)
-    return queries[:, None] & keys[None, :]
+def _hidden(q: Tensor, k: Tensor, closed: Sequence[tuple[Tokens, Tokens]]) -> Tensor:
+    hidden = _none(q, k)
+    for queries, keys in closed:
+        hidden |= queries[q.shape[1]].to(q.device)[:, None] & keys[k.shape[1]].to(q.device)[None, :]
+    return hidden
 
 
 class _Ruled:

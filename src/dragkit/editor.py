@@ -24,7 +24,7 @@ from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
 
 STEPS = 50  # DDIM steps of every method's paper
-REFINE = 1  # refinements of an inversion: most of the gain for one more pass a level (docs/dragondiffusion.md)
+REFINE = 2  # passes a level of an inversion: measured in docs/dragondiffusion.md
 GROW = 0.04  # margin of the edited region, as a share of the shorter side: half a latent cell at 512 px, and shadows
 FEATHER = 0.04  # width of the blend outside it, likewise
 
@@ -83,7 +83,7 @@ class Editor:
         """Invert a picture once, to edit it many times.
 
         steps: default 50.
-        refine: fixed-point refinements of every move, each as costly as the inversion itself; 0 is published practice.
+        refine: passes of every move's fixed point; 0 is published practice, one pass that is never checked.
         exact: by O-BELM, at the cost of no refinement; `source.replay` gives the latents back to rounding. Methods
         sample by DDIM whatever the inversion.
         progress: called with (levels done, levels in all).

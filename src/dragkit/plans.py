@@ -245,8 +245,12 @@ def rest(plans: Sequence[Plan]) -> list[Match]:
     return [match_cells(grid, cells, cells, weight)._replace(raw=any(p.raw for p in plans))]
 
 
-def start(job: Job, plans: Sequence[Plan], fresh: float) -> Tensor:
-    """Latents [1, 4, h, w] at level N: the source's noise, with the objects' noise where they go."""
+def start(job: Job, plans: Sequence[Plan], fresh: float, restyle: float) -> Tensor:
+    """Latents [1, 4, h, w] at level N: the source's noise, with the objects' noise where they go.
+
+    fresh: share of new noise in vacated cells.  restyle: how far the noise of a repainted object takes on mean and
+    deviation of the reference's object (AdaIN, Huang & Belongie 2017): an inverted picture's noise knows its colours.
+    """
     pictures = [job.source, *(r for r in job.references if r is not None)]
     z = job.source.latents[-1:].clone()
     if fresh:
@@ -257,6 +261,14 @@ def start(job: Job, plans: Sequence[Plan], fresh: float) -> Tensor:
         if plan.copy is not None:
             origin, to = (torch.as_tensor(i, device=z.device) for i in plan.copy)
             z.flatten(2)[..., to] = pictures[plan.picture].latents[-1:].flatten(2)[..., origin]
+        if restyle and plan.kind == "replace" and plan.keep is not None:
+            _, other, shape = plan.keep
+            there = torch.as_tensor(Grid((other.shape[1], other.shape[0]), shape).cells(other), device=z.device)
+            inside = plan.inside.to(z.device)
+            here, look = z[..., inside], pictures[plan.picture].latents[-1:][..., there]  # [1 4 cells]
+            scaled = (here - here.mean(-1, keepdim=True)) / here.std(-1, correction=0, keepdim=True).clamp(min=1e-6)
+            adopted = scaled * look.std(-1, correction=0, keepdim=True) + look.mean(-1, keepdim=True)
+            z[..., inside] = here.lerp(adopted, restyle)
     return z
 
 
@@ -274,11 +286,11 @@ def token_parts(
     size, latent = plans[0].grid.picture, plans[0].latent.shape
     covered = [p.keep[0] for p in now if p.keep]
     keep = token_masks(_tokens(size, ~np.logical_or.reduce(covered)), latent) if covered else None
+    closed = []
     holes = [(p.hole, p.body) for p in now if hide and p.hole is not None and p.body is not None]
-    closed = None
     if holes:
         hole, body = (np.logical_or.reduce([h[i] for h in holes]) for i in (0, 1))
-        closed = (token_masks(_tokens(size, hole), latent), token_masks(_tokens(size, body), latent))
+        closed.append((token_masks(_tokens(size, hole), latent), token_masks(_tokens(size, body), latent)))
     parts = [Part(memories[0], keep, closed)]
     for p in now:
         if p.keep:
@@ -286,7 +298,7 @@ def token_parts(
             there = (mask.shape[1], mask.shape[0])
             taken = token_masks(_tokens(there, mask), shape)
             outside = token_masks(_tokens(size, ~base), latent)
-            parts.append(Part(memories[p.picture], taken, (outside, taken) if hide else None))
+            parts.append(Part(memories[p.picture], taken, ((outside, taken),) if hide else ()))
     return parts, any(p.kind in ("drag", "face") for p in now)
 
 

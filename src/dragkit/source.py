@@ -100,9 +100,10 @@ def invert(
 ) -> Source:
     """DDIM inversion with as many moves as sampling, the first from the clean latent.
 
-    The network is told the destination level while its input is one level cleaner, as every released code does; each
-    of `refine` fixed-point refinements evaluates it again at the new latent. exact: O-BELM instead, which `replay`
-    undoes to rounding. Keys, values and features are recorded in the same passes, so the memory bank costs no pass.
+    refine: passes of the fixed point e = eps(z', t') that makes a move the reverse of the sampler's, from a guess
+    extrapolated from the two levels below; 0 is one pass, told the destination level while its input is one level
+    cleaner, as every released code does. exact: O-BELM instead, which `replay` undoes to rounding. Keys, values and
+    features are recorded in the same passes, so the memory bank costs no pass.
     """
     z = model.encode(to_tensor(resize(picture, canvas), model))
     moves = _belm_moves(model, z, schedule, text) if exact else _ddim_moves(model, z, schedule, text, refine)
@@ -120,13 +121,17 @@ def _ddim_moves(
 ) -> Iterator[tuple[Tensor, Record]]:
     """Latents and record of levels 1..N, from the clean latents z."""
     t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
+    path: list[Tensor] = []  # noise found at the levels so far
     for n in range(1, schedule.levels + 1):
-        eps, seen = recorded_eps(model, z, t[n], alpha[n - 1], text, 1.0)
-        up = ddim(z, eps, alpha[n - 1], alpha[n])
+        if refine and n > 2:
+            eps = 2 * path[-1] - path[-2]
+        else:
+            eps, seen = recorded_eps(model, z, t[n], alpha[n - 1], text, 1.0)
         for _ in range(refine):
-            eps, seen = recorded_eps(model, up, t[n], alpha[n], text, 1.0)
             up = ddim(z, eps, alpha[n - 1], alpha[n])
-        z = up
+            eps, seen = recorded_eps(model, up, t[n], alpha[n], text, 1.0)
+        z = ddim(z, eps, alpha[n - 1], alpha[n])
+        path.append(eps)
         yield z, seen
 
 

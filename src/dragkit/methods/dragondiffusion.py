@@ -62,6 +62,10 @@ class DragonDiffusion:
         default=False, metadata=_note("map Move's cosine to [0, 1]", "unclamped it has a pole at -1/4; off = published")
     )
     fresh: float = field(default=0.0, metadata=_note("share of fresh noise in vacated cells", "0 = published"))
+    restyle: float = field(
+        default=0.0,
+        metadata=_note("noise of a repainted object takes the reference's mean, deviation", "0 = published"),
+    )
     near: float = field(
         default=0.0, metadata=_note("fill like a ring this wide, of the shorter side; 0 = everything", "0 = published")
     )
@@ -93,7 +97,7 @@ class DragonDiffusion:
         region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
         pictures = [job.source, *(r for r in job.references if r is not None)]
         branches = [source.latents[-1:] for source in pictures]
-        z = start(job, plans, self.fresh)
+        z = start(job, plans, self.fresh, self.restyle)
         for n in range(schedule.levels, 0, -1):
             share = schedule.share(n)
             records, branches = self._records(model, pictures, branches, n)
