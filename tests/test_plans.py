@@ -157,6 +157,17 @@ def test_only_the_pasted_object_sees_the_reference(source):
     assert keys[2:6, 2:6].all()
 
 
+def test_a_repainted_object_sees_the_reference_alone(source):
+    edit = Replace(mask=OBJECT, reference=source.picture, reference_mask={"box": (30, 20, 60, 40)})
+    plans = make_plans(DragonDiffusion(), job(source, edit, references=[source]))
+    memory = source.records[0].memory
+    base, _ = token_parts(plans, [memory, memory], True, True, True)[0]
+    ((queries, keys),) = base.closed
+    assert queries[12 * 16].reshape(12, 16)[2:6, 2:6].all()
+    assert queries[12 * 16].sum() == 16
+    assert keys[12 * 16].all()
+
+
 def test_several_edits_share_one_content_term(source):
     wish = job(source, Move(mask=OBJECT, offset=(8, 0)), Drag(handles=[(50, 30)], targets=[(56, 30)]))
     plans = make_plans(DragonDiffusion(), wish)

@@ -277,8 +277,9 @@ def token_parts(
 ) -> tuple[list[Part], bool]:
     """Keys and values at a level, and whether the layer's own join them.
 
-    alone, pair: whether edits of one picture and of two pictures inject at this level. hide: vacated cells do not see
-    the object that left, and only the cells of a pasted or repainted object see the reference.
+    alone, pair: whether edits of one picture and of two pictures inject at this level.  hide: vacated cells do not see
+    the object that left; only the cells of a pasted or repainted object see the reference, and those of a repainted one
+    see nothing else.
     """
     now = [p for p in plans if (pair if p.keep else alone)]
     if not now:
@@ -291,6 +292,10 @@ def token_parts(
     if holes:
         hole, body = (np.logical_or.reduce([h[i] for h in holes]) for i in (0, 1))
         closed.append((token_masks(_tokens(size, hole), latent), token_masks(_tokens(size, body), latent)))
+    repainted = [p.keep[0] for p in now if hide and p.keep and p.kind == "replace"]
+    if repainted:
+        everything = token_masks(_tokens(size, np.ones(size[::-1], bool)), latent)
+        closed.append((token_masks(_tokens(size, np.logical_or.reduce(repainted)), latent), everything))
     parts = [Part(memories[0], keep, closed)]
     for p in now:
         if p.keep:

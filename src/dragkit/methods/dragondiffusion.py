@@ -70,7 +70,7 @@ class DragonDiffusion:
         default=0.0, metadata=_note("fill like a ring this wide, of the shorter side; 0 = everything", "0 = published")
     )
     hide: bool = field(
-        default=False, metadata=_note("vacated cells do not see the object, others not a pasted one", "off = published")
+        default=False, metadata=_note("cells see only what belongs there: docs/dragondiffusion.md", "off = published")
     )
     flow: bool = field(default=False, metadata=_note("points take their surroundings along", "off = published"))
     radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
@@ -182,5 +182,13 @@ def _within(share: float, window: Window) -> bool:
 DIFFEDITOR = DragonDiffusion(alternate=0.2, repeats=3, sde=0.4)
 # Looked for on development scenes (seeds 0 to 4) with checkpoints of the embedded model: docs/dragondiffusion.md.
 TOY = DragonDiffusion(
-    guidance=1.0, content=0.3, mapped=True, fresh=1.0, hide=True, near=0.1, flow=True, inject_pair=(0.0, 1.0)
+    guidance=1.0,
+    content=0.3,
+    mapped=True,
+    fresh=1.0,
+    hide=True,
+    near=0.1,
+    flow=True,
+    restyle=1.0,
+    inject_pair=(0.0, 1.0),
 )
