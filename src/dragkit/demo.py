@@ -57,7 +57,7 @@ def run(out: Path, say: Callable[[str], None] = print) -> list[Shown]:
     shown = []
     for title, kind, seed in EDITS:
         wish = task(kind, seed, "test")
-        result = editor(wish.picture, wish.edits, prompt=wish.prompt, seed=seed)
+        result = editor(wish.picture, wish.edits, seed=seed)
         seconds = sum(result.seconds.values())
         shown.append(Shown(title, wish, np.asarray(result.image), seconds))
         _save(out, shown[-1])
