@@ -31,8 +31,21 @@ MAY = {
     "editor": {"edits", "geometry", "methods", "model", "plans", "schedule", "source", "toy"},
     "sheet": {"edits", "geometry"},
     "demo": {"editor", "sheet", "toy"},
+    "bench": {
+        "bench",
+        "editor",
+        "edits",
+        "energy",
+        "forms",
+        "geometry",
+        "methods",
+        "pictures",
+        "sheet",
+        "source",
+        "toy",
+    },
     "toy": {"edits", "forms", "pictures", "schedule", "toy"},
-    "cli": {"cli", "demo", "editor", "edits", "forms", "methods", "pictures", "source", "toy"},
+    "cli": {"bench", "cli", "demo", "editor", "edits", "forms", "methods", "pictures", "source", "toy"},
 }
 
 

@@ -90,12 +90,13 @@ def test_a_pasted_object_stands_where_it_was_put(editor: Editor) -> None:
     assert_kept(picture, wish)
 
 
-def test_a_replaced_object_moves_towards_the_references_colour(editor: Editor) -> None:
+def test_a_replaced_object_takes_the_look_of_the_reference(editor: Editor) -> None:
     wish = task("replace", 2, "test")
     picture = edited(editor, wish)
     mask = wish.destination
+    assert left(picture, wish, mask) < MUCH
     before, after, goal = (p[mask].mean(0) for p in (wish.picture, picture, wish.targets[0]))
-    assert np.linalg.norm(after - goal) < SOME * np.linalg.norm(before - goal)
+    assert np.linalg.norm(after - goal) < 0.4 * np.linalg.norm(before - goal)
     assert_kept(picture, wish)
 
 
@@ -136,8 +137,7 @@ def test_inversion_and_plain_sampling_give_the_autoencoders_round_trip(editor: E
     ceiling = psnr(to_picture(editor.model.decode(editor.model.encode(x))), wish.picture)
     assert ceiling > 31
     steps = STEPS if exact else 50  # the error of DDIM falls with the number of steps
-    # refine=4, not the default 1: with the shipped weights that is 1.8 dB short on this scene (docs/dragondiffusion.md)
-    source = editor.invert(wish.picture, wish.prompt, steps=steps, exact=exact, refine=4)
+    source = editor.invert(wish.picture, wish.prompt, steps=steps, exact=exact)
     again = to_picture(editor.model.decode(replay(editor.model, source)))
     assert psnr(again, wish.picture) > ceiling - 1  # dB
 

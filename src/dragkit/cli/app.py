@@ -12,6 +12,7 @@ from pydantic import ValidationError
 import dragkit
 from dragkit import pictures
 from dragkit.cli import records, show, work
+from dragkit.cli.bench import bench
 from dragkit.cli.options import (
     By,
     Filled,
@@ -238,6 +239,7 @@ def run(
     work.edit(request, load, save, way, f"{file.stem}-run", found)
 
 
+app.add_typer(bench)
 app.command()(grouped(show.schema))
 app.command()(grouped(show.methods))
 app.command()(grouped(show.models))

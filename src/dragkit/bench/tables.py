@@ -1,0 +1,211 @@
+"""From stored samples to figures: the lines of a table and the differences between two runs. Nothing is run or read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+from typing import NamedTuple
+
+import numpy as np
+
+from dragkit.bench.metrics import WHITE, Interval, db_below_ceiling, gap_closed, paired_difference, talks
+from dragkit.bench.truth import Sample
+from dragkit.toy.tasks import KINDS
+
+UNTOUCHED = 0.05  # share of samples left as they were, above which a row is not one of a method that edits
+SILENT = 0.1  # share of scenes that say nothing, above which the generator of a kind has to be mended
+ERROR, THERE = "changed_error", "destination_error"
+COMPARED = (
+    ERROR, THERE, "revealed_error", "background_error", "ghosting", "colour_error", "pattern_error", "landmark_px",
+)  # fmt: skip
+RANKS, METHOD = {"nothing": 0, "paste": 1, "stamp": 2, "ceiling": 4}, 3
+
+Key = tuple[str, str, str, int]  # version, kind, split, seed
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row's figures over the scenes of a group that say anything.
+
+    means: of every metric; a PSNR is that of the mean error. silent, failed: scenes left out, by name.
+    """
+
+    group: str  # a kind, or "tag: shadow"
+    row: str
+    n: int
+    gap: Interval | None  # gap closed; None without scenes
+    below: Interval | None  # dB below the ceiling where pixels should change; None where an error is 0
+    below_there: Interval | None  # the same in the destination
+    means: Mapping[str, float]
+    seconds: Mapping[str, float]  # medians
+    silent: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Whether the row did what it was asked for, instead of giving back what it was given."""
+        return self.row == "nothing" or self.means.get("untouched", 0.0) <= UNTOUCHED
+
+    @property
+    def sound(self) -> bool:
+        """Whether nearly all scenes of the group say something."""
+        return len(self.silent) <= SILENT * (self.n + len(self.silent))
+
+
+def summary(samples: Sequence[Sample]) -> list[Line]:
+    """The lines of the tables per kind, then of those per tag, from samples of one set of weights."""
+    if len(weights := {s.weights for s in samples} - {None}) > 1:
+        raise ValueError(f"samples are of {len(weights)} sets of weights, whose ceilings differ; give those of one")
+    samples = labelled(samples)
+    bounds = [{_key(s): s for s in samples if s.row == row and not s.failure} for row in ("nothing", "ceiling")]
+    groups = {kind: [s for s in samples if s.kind == kind] for kind in KINDS}
+    for tag in sorted({tag for s in samples for tag in s.tags}):
+        groups[f"tag: {tag}"] = [s for s in samples if tag in s.tags]
+    return [
+        _line(group, row, [s for s in chosen if s.row == row], *bounds)
+        for group, chosen in groups.items()
+        for row in _rows(chosen)
+    ]
+
+
+def _line(group: str, row: str, samples: list[Sample], nothing: dict[Key, Sample], ceiling: dict[Key, Sample]) -> Line:
+    known = [s for s in samples if not s.failure and _key(s) in nothing and _key(s) in ceiling]
+    told: list[Sample] = []
+    silent: list[Sample] = []
+    for s in known:
+        (told if _says(nothing[_key(s)], ceiling[_key(s)]) else silent).append(s)
+    best = [ceiling[_key(s)] for s in told]
+    none, mine, least = (_values(of, ERROR) for of in ([nothing[_key(s)] for s in told], told, best))
+    parts = dict.fromkeys(part for s in told for part in s.seconds)
+    return Line(
+        group,
+        row,
+        len(told),
+        gap_closed(none, mine, least) if told else None,
+        _below(told, best, ERROR),
+        _below(told, best, THERE),
+        _means(told),
+        {part: median(s.seconds[part] for s in told if part in s.seconds) for part in parts},
+        tuple(s.scene for s in silent),
+        tuple(s.scene for s in samples if s.failure),
+    )
+
+
+def _says(nothing: Sample, ceiling: Sample) -> bool:
+    """Whether a scene says anything: doing nothing is far enough from the best that can be shown."""
+    none, best = nothing.metrics[ERROR], ceiling.metrics[ERROR]
+    return bool(none > best and talks(np.array([none]), np.array([best])).all())
+
+
+def _below(mine: Sequence[Sample], best: Sequence[Sample], metric: str) -> Interval | None:
+    pairs = [(m, b) for m, b in zip(mine, best, strict=True) if metric in m.metrics and metric in b.metrics]
+    a, b = (_values(side, metric) for side in ([m for m, _ in pairs], [b for _, b in pairs]))
+    return db_below_ceiling(a, b) if len(a) and a.all() and b.all() else None
+
+
+def _means(samples: Sequence[Sample]) -> dict[str, float]:
+    names = dict.fromkeys(name for s in samples for name in s.metrics)
+    means = {name: fmean(s.metrics[name] for s in samples if name in s.metrics) for name in names}
+    for name in names:
+        if name.endswith("_psnr"):
+            error = means[name.replace("_psnr", "_error")]
+            means[name] = 10 * math.log10(WHITE**2 / error) if error else math.inf
+    return means
+
+
+def labelled(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples in a table's order, by the names of their rows, and what they are with the source's pixels put back
+    as rows of their own: "NAME, preserve"."""
+    found = []
+    for s, name in zip(samples, names(samples), strict=True):
+        found.append(replace(s, row=name))
+        if s.preserved:
+            found.append(replace(s, row=f"{name}, preserve", metrics=s.preserved, preserved={}))
+    return sorted(found, key=lambda s: (KINDS.index(s.kind), *_rank(s.row), s.seed))
+
+
+def names(samples: Sequence[Sample]) -> list[str]:
+    """What the row of each sample is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
+    settings: dict[str, set[str]] = {}
+    for s in samples:
+        settings.setdefault(s.row, set()).add(_digest(s))
+    return [s.row if len(settings[s.row]) == 1 else f"{s.row} {_digest(s)}" for s in samples]
+
+
+def _digest(sample: Sample) -> str:
+    text = json.dumps(sample.settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def _rows(samples: Sequence[Sample]) -> list[str]:
+    return in_order({s.row for s in samples})
+
+
+def in_order(rows: Iterable[str]) -> list[str]:
+    """Rows as a table shows them."""
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: str) -> tuple[int, str]:
+    """Where a row stands in a table: what is to be beaten, the methods, what cannot be."""
+    return RANKS.get(row, METHOD), row
+
+
+def _key(sample: Sample) -> Key:
+    return sample.version, sample.kind, sample.split, sample.seed
+
+
+def _values(samples: Sequence[Sample], metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([s.metrics[metric] for s in samples], float)
+
+
+class Difference(NamedTuple):
+    """A metric of one row in two runs, over the scenes that both have: means, and the mean of A - B."""
+
+    row: str
+    kind: str
+    metric: str
+    a: float
+    b: float
+    change: Interval
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says; all that is compared is better when smaller."""
+        if not self.change.beyond_chance:
+            return "may be chance"
+        return "A is better" if self.change.value < 0 else "B is better"
+
+
+def compare(
+    a: Sequence[Sample], b: Sequence[Sample], row: str | None = None, against: str | None = None
+) -> list[Difference]:
+    """Two runs, sample by sample: each row that both have and that asks a model, or `row` of A and `against` of B."""
+    a, b = ([s for s in labelled(side) if not s.failure] for side in (a, b))
+    rows = (
+        [(r, r) for r in _rows([s for s in a if s.weights]) if r in _rows(b)]
+        if row is None
+        else [(row, against or row)]
+    )
+    for side, name, wanted in ((a, "A", row), (b, "B", against or row)):
+        if wanted is not None and wanted not in _rows(side):
+            raise ValueError(f"{name} has no row {wanted!r}; it has {', '.join(_rows(side)) or 'none'}")
+    found = []
+    for mine, other in rows:
+        theirs = {_key(s): s for s in b if s.row == other}
+        pairs = [(s, theirs[_key(s)]) for s in a if s.row == mine and _key(s) in theirs]
+        title = mine if mine == other else f"{mine} - {other}"
+        for kind in dict.fromkeys(s.kind for s, _ in pairs):
+            for metric in COMPARED:
+                both = [(s, t) for s, t in pairs if s.kind == kind and metric in s.metrics and metric in t.metrics]
+                if both:
+                    x, y = (_values(side, metric) for side in ([s for s, _ in both], [t for _, t in both]))
+                    means = float(x.mean()), float(y.mean())
+                    found.append(Difference(title, kind, metric, *means, paired_difference(x, y)))
+    if not found:
+        raise ValueError("A and B have no sample in common; run both on the same split and kinds with one version")
+    return found

@@ -1,0 +1,166 @@
+"""`dragkit bench`: measure methods where the true result is known, and compare two such runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragkit.cli import work
+from dragkit.cli.options import Json, Load, grouped, say
+from dragkit.edits import Request
+
+if TYPE_CHECKING:
+    from dragkit.bench.baselines import Row
+    from dragkit.bench.tables import Line
+
+bench = typer.Typer(
+    name="bench",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Measure methods on scenes whose true result is known.
+
+    \b
+    dragkit bench truth --method dragondiffusion --out out/bench
+    dragkit bench compare out/before out/after
+    """,
+)
+Run = Annotated[Path, typer.Argument(help="The folder of a run, or its results.json.", show_default=False)]
+Name = Annotated[str | None, typer.Option(metavar="ROW", help="A row of A; else all that both have.")]
+Other = Annotated[str | None, typer.Option(metavar="ROW", help="The row of B to set against it.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Which methods."""
+
+    method: Annotated[
+        list[str], typer.Option(metavar="NAME", help="`dragkit methods` lists them.", show_default="dragondiffusion")
+    ] = ()  # type: ignore[assignment]
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting of the methods; may be repeated.")
+    ] = ()  # type: ignore[assignment]
+    method_file: Annotated[
+        list[Path], typer.Option(metavar="FILE.py", help="Python that defines edit(editor, task).")
+    ] = ()  # type: ignore[assignment]
+    steps: Annotated[int | None, typer.Option(min=1, max=999, help="Denoising steps of the methods.")] = None
+    prompts: Annotated[bool, typer.Option("--prompts", help="Tell methods what each picture shows.")] = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenes:
+    """On which scenes."""
+
+    split: Annotated[str, typer.Option(metavar="dev|test", help="dev to choose settings by, test to report.")] = "dev"
+    size: Annotated[str, typer.Option(metavar="quick|full|N", help="Scenes per kind: 8, 64 or N.")] = "quick"
+    kinds: Annotated[list[str], typer.Option(metavar="KIND,KIND", help="move,resize,...", show_default="all")] = ()  # type: ignore[assignment]
+
+
+@bench.command()
+@grouped
+def truth(
+    scenes: Scenes,
+    measured: Measured,
+    load: Load,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of samples and tables.")] = Path("out/bench"),
+) -> None:
+    """Measure methods, baselines and the ceiling against true targets. What is stored in --out is not run again.
+
+    \b
+    dragkit bench truth --size 16 --kinds move,resize
+    dragkit bench truth --method-file mine.py --split test --size full
+    """
+    from dragkit.bench import report
+    from dragkit.bench.baselines import BASELINES
+    from dragkit.bench.truth import load as stored
+    from dragkit.bench.truth import run
+
+    if scenes.split not in ("dev", "test"):
+        raise ValueError(f"there is no split {scenes.split}; give dev or test")
+    kinds, seeds = _kinds(scenes.kinds), range(_count(scenes.size))
+    rows = [*BASELINES, *_methods(measured, load.model or "toy")]
+    out.mkdir(parents=True, exist_ok=True)
+    editor = work.loaded(load.model or "toy", load)
+    total = len(seeds) * sum(kind in row.kinds for kind in kinds for row in rows)
+    with work.progress("measuring") as tick:
+        for done, sample in enumerate(run(editor, rows, kinds, scenes.split, seeds, out), 1):
+            if sample.failure:
+                say(f"{sample.row} failed on {sample.scene}: {sample.failure}")
+            tick(done, total)
+    lines, paths = report.write(out, stored(out, scenes.split, editor.weights_hash))
+    _show(lines)
+    for path in paths:
+        print(path)
+
+
+@bench.command()
+@grouped
+def compare(a: Run, b: Run, row: Name = None, against: Other = None) -> None:
+    """Say which differences of two runs are larger than chance, over the scenes that both have.
+
+    \b
+    dragkit bench compare out/before out/after
+    dragkit bench compare out/bench out/bench --row dragondiffusion --against paste
+    """
+    from dragkit.bench import report
+    from dragkit.bench.tables import compare as differences
+
+    if against and not row:
+        raise ValueError(f"got --against {against} without --row; name the row of A with --row")
+    found = differences(report.read(a), report.read(b), row, against)
+    width = max(len(d.row) for d in found)
+    print(f"{'row':{width}} {'kind':9} {'metric':17} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
+    for d in found:
+        change = report.interval_text(d.change)
+        print(f"{d.row:{width}} {d.kind:9} {d.metric:17} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}  {change:28} {d.verdict}")
+
+
+def _kinds(given: Sequence[str]) -> list[str]:
+    from dragkit.toy.tasks import KINDS
+
+    kinds = [kind.strip() for text in given for kind in text.split(",")] or list(KINDS)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind {kind}; give some of {', '.join(KINDS)}")
+    return [kind for kind in KINDS if kind in kinds]
+
+
+def _count(size: str) -> int:
+    from dragkit.bench.truth import SIZES
+
+    if size not in SIZES and not (size.isdecimal() and int(size)):
+        raise ValueError(f'got "{size}" for --size, want quick, full or a number of scenes')
+    return SIZES.get(size) or int(size)
+
+
+def _methods(measured: Measured, model: str) -> list[Row]:
+    """A row for each method and file, in the order given."""
+    from dragkit.bench.truth import file_row, method_row
+
+    settings: Json = work.parse_settings(list(measured.settings))
+    default = [] if measured.method_file else ["dragondiffusion"]
+    wanted = [
+        Request.model_construct(method=name, model=model, settings=settings)
+        for name in dict.fromkeys(measured.method or default)
+    ]
+    how = (measured.steps, measured.prompts)
+    rows = [method_row(wish.method, work.chosen_method(wish), *how) for wish in wanted]
+    return rows + [file_row(path) for path in dict.fromkeys(measured.method_file)]
+
+
+def _show(lines: Sequence[Line]) -> None:
+    """The tables per kind, as text."""
+    from dragkit.bench.report import interval_text
+
+    shown = [line for line in lines if not line.group.startswith("tag: ")]
+    width = max(len(line.row) for line in shown)
+    print(f"{'kind':9} {'row':{width}} {'n':>3}  {'gap closed':22}  dB below the ceiling")
+    for line in shown:
+        notes = "" if line.valid else "  invalid: leaves pictures as they were"
+        notes += f"  {len(line.failed)} failed" if line.failed else ""
+        notes += f"  {len(line.silent)} of the scenes say nothing" if line.silent else ""
+        gap, below = interval_text(line.gap), interval_text(line.below, 1)
+        print(f"{line.group:9} {line.row:{width}} {line.n:3}  {gap:22}  {below:20}{notes}".rstrip())

@@ -1,0 +1,106 @@
+"""The files of a report, from samples alone."""
+
+import csv
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+
+from dragkit.bench import baselines, report, truth
+from dragkit.bench.baselines import BASELINES, Row
+from dragkit.bench.metrics import Interval
+from dragkit.bench.truth import method_row, run
+from dragkit.methods import DragonDiffusion
+from hand import COUNT, FakeEditor, round_trip, scene
+
+
+@pytest.fixture
+def samples(monkeypatch, tmp_path):
+    """Two kinds, of which the second scene is the worse one, with a method that fails on one scene."""
+    monkeypatch.setattr(truth, "task", scene)
+    monkeypatch.setattr(baselines, "round_trip", round_trip)
+
+    def edit(editor, task):
+        if task.kind == "drag" and task.seed == 0:
+            raise ValueError("<it> fell over")
+        return baselines.paste(editor, task) if task.seed == 0 else task.picture
+
+    rows = [*BASELINES, method_row("dragondiffusion", DragonDiffusion()), Row("mine.py", edit)]
+    return list(run(FakeEditor(), rows, ["move", "drag"], "dev", range(COUNT), tmp_path))
+
+
+def test_the_files_are_written_and_read_back(samples, tmp_path):
+    lines, paths = report.write(tmp_path, samples)
+    assert [path.name for path in paths] == ["results.json", "results.csv", "report.html"]
+    found = json.loads(paths[0].read_text(), parse_constant=pytest.fail)  # no Infinity, no NaN
+    assert len(found["lines"]) == len(lines)
+    assert found["lines"][0]["gap"]["low"] is None
+    assert found["lines"][0]["gap"]["n"] == COUNT
+    assert [(s.row, s.scene, s.metrics) for s in report.read(tmp_path)] == [
+        (s.row, s.scene, s.metrics) for s in samples
+    ]
+    assert report.read(paths[0]) == report.read(tmp_path)
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_report_is_replaced_by_the_next(samples, tmp_path):
+    report.write(tmp_path, samples)
+    report.write(tmp_path, [s for s in samples if s.kind == "move"])
+    assert {s.kind for s in report.read(tmp_path)} == {"move"}
+
+
+def test_the_table_has_a_line_per_sample_and_preserved_sample(samples):
+    rows = list(csv.DictReader(report.table(samples).splitlines()))
+    assert len(rows) == len(samples) + 2 * COUNT
+    paste = next(r for r in rows if r["row"] == "paste" and r["kind"] == "move")
+    assert 0 < float(paste["changed_error"]) < 2
+    failed = next(r for r in rows if r["failure"])
+    assert (failed["failure"], failed["changed_error"]) == ("ValueError: <it> fell over", "")
+
+
+def test_the_page_needs_nothing_else_and_shows_the_worst_first(samples, tmp_path):
+    report.write(tmp_path, samples)
+    page = (tmp_path / "report.html").read_text()
+    assert not re.search(r'<script|<link|https?://|src="(?!data:image/png;base64,)', page)
+    for heading in ("move", "drag", "tag: plain", "tag: shadow"):
+        assert f"<h2>{heading}</h2>" in page
+    assert page.index("move-dev-001<br>") < page.index("move-dev-000<br>")  # left as it was, beside a perfect one
+    assert page.index("drag-dev-000<br>") < page.index("drag-dev-001<br>")  # a failure is the worst
+    assert "ValueError: &lt;it&gt; fell over" in page
+    assert "mine.py failed: drag-dev-000" in page
+    assert "invalid: leaves pictures as they were" in page
+    assert "<svg" in page
+    assert page.count("<tr>") == page.count("</tr>")
+
+
+def test_a_page_of_half_a_run_is_a_page(samples, tmp_path):
+    lines, _ = report.write(tmp_path, [s for s in samples if s.row in ("nothing", "mine.py")])
+    assert all(line.n == 0 and line.gap is None for line in lines)
+
+
+def test_figures_are_written_with_their_interval():
+    assert report.interval_text(Interval(0.914, 0.88, 0.937, 16)) == "0.91 [0.88, 0.94]"
+    assert report.interval_text(Interval(0.914, -math.inf, math.inf, 2)) == "0.91"
+    assert report.interval_text(None) == ""
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"samples": 3}', '{"samples": [3]}', '{"samples": [{"row": "a"}]}'])
+def test_other_files_are_no_runs(tmp_path, text):
+    file = tmp_path / "results.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"is no results|has other fields"):
+        report.read(file)
+
+
+def test_a_folder_without_results_is_no_run(tmp_path):
+    with pytest.raises(ValueError, match="there is no file"):
+        report.read(tmp_path)
+
+
+def test_kinds_of_another_version_are_refused(samples, tmp_path):
+    form = truth.asdict(replace(samples[0], kind="juggle"))
+    (tmp_path / "results.json").write_text(json.dumps({"samples": [form]}))
+    with pytest.raises(ValueError, match="juggle"):
+        report.read(tmp_path)
