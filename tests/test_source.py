@@ -78,6 +78,13 @@ def test_a_generated_picture_is_its_trajectory(tiny):
     assert np.array_equal(to_picture(tiny.decode(made.latents[:1])), made.picture)
 
 
+def test_guidance_nought_is_the_unconditional_prediction_in_one_pass(tiny, calls):
+    z, text = torch.randn(1, 4, 12, 16), tiny.embed(["", "a red mug"])
+    eps = guided_eps(tiny, z, 300, 0.5, text, 0.0)
+    assert len(calls) == 1
+    assert torch.equal(eps, tiny.eps(z, 300, 0.5, text[:1]))
+
+
 def test_guidance_one_is_the_conditional_prediction_in_one_pass(tiny, calls):
     z = torch.randn(1, 4, 12, 16, generator=torch.Generator().manual_seed(0))
     text = tiny.embed(["", "a"])

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
 THIN = 0.25  # share of a latent cell that an object must cover to be copied and guided there: keeps thin parts
+FLAT = 1e-6  # least deviation of noise that is divided by: that of a single cell is 0
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
 
@@ -265,11 +266,15 @@ def start(job: Job, plans: Sequence[Plan], fresh: float, restyle: float) -> Tens
             _, other, shape = plan.keep
             there = torch.as_tensor(Grid((other.shape[1], other.shape[0]), shape).cells(other), device=z.device)
             inside = plan.inside.to(z.device)
-            here, look = z[..., inside], pictures[plan.picture].latents[-1:][..., there]  # [1 4 cells]
-            scaled = (here - here.mean(-1, keepdim=True)) / here.std(-1, correction=0, keepdim=True).clamp(min=1e-6)
-            adopted = scaled * look.std(-1, correction=0, keepdim=True) + look.mean(-1, keepdim=True)
-            z[..., inside] = here.lerp(adopted, restyle)
+            look = pictures[plan.picture].latents[-1:][..., there]  # [1 4 cells]
+            z[..., inside] = z[..., inside].lerp(_restyled(z[..., inside], look), restyle)
     return z
+
+
+def _restyled(here: Tensor, look: Tensor) -> Tensor:
+    """Latents [1, 4, n] with mean and deviation, channel by channel, of others [1, 4, m]."""
+    (mean, spread), (other, wanted) = ((x.mean(-1, True), x.std(-1, correction=0, keepdim=True)) for x in (here, look))
+    return (here - mean) / spread.clamp(min=FLAT) * wanted + other
 
 
 def token_parts(

@@ -65,10 +65,12 @@ def to_picture(x: Tensor) -> NDArray[np.uint8]:
 
 
 def guided_eps(model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor, guidance: float) -> Tensor:
-    """Classifier-free guidance, e_u + w (e_c - e_u), for one latent [1, 4, h, w]; one pass where w is 1.
+    """Classifier-free guidance, e_u + w (e_c - e_u), for one latent [1, 4, h, w].
 
-    text: [2, tokens, channels]; both halves run in one batch, unconditional first.
+    text: [2, tokens, channels]; both halves run in one batch, unconditional first. A weight of 0 or 1 reads one half.
     """
+    if guidance == 0:
+        return model.eps(z, t, a, text[:1])
     if guidance == 1 or torch.equal(text[0], text[1]):
         return model.eps(z, t, a, text[1:])
     e_u, e_c = model.eps(z.expand(2, -1, -1, -1), t, a, text).chunk(2)
@@ -78,7 +80,7 @@ def guided_eps(model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor
 def recorded_eps(
     model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor, guidance: float, blocks: Sequence[int] = BLOCKS
 ) -> tuple[Tensor, Record]:
-    """`guided_eps` and the record of its conditional half: memory and features from the one pass."""
+    """`guided_eps` and the record of its conditional half, at weight 0 of the other: memory, features from one pass."""
     memory: dict[str, tuple[Tensor, Tensor]] = {}
     with torch.no_grad(), attend(model.unet, record(memory, item=-1)), observe(model.unet, blocks) as seen:
         eps = guided_eps(model, z, t, a, text, guidance)

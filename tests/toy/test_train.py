@@ -146,6 +146,9 @@ def test_a_pool_holds_the_renders_and_knows_its_version(tmp_path):
     index.write_text(json.dumps({**json.loads(index.read_text()), "version": -1}))
     with pytest.raises(ValueError, match="renderer version -1"):
         load_pool(tmp_path)
+    (tmp_path / "subjects.npy").unlink()  # a pool of before they were kept
+    with pytest.raises(ValueError, match="no finished pool"):
+        load_pool(tmp_path)
     with pytest.raises(ValueError, match="no finished pool"):
         load_pool(tmp_path / "nothing")
 

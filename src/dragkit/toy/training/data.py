@@ -55,7 +55,7 @@ def pool_folder(run: Path, split: str, size: tuple[int, int]) -> Path:
 def render_pool(folder: Path, split: str, size: tuple[int, int], count: int, seed: int = 0) -> None:
     """Renders scenes seed..seed+count of a split into `folder`; a complete pool of that length is left as it is."""
     index = folder / "records.json"
-    if index.exists() and len(json.loads(index.read_text())["records"]) == count:
+    if _complete(folder) and len(json.loads(index.read_text())["records"]) == count:
         return
     folder.mkdir(parents=True, exist_ok=True)
     width, height = size
@@ -76,7 +76,7 @@ def render_pool(folder: Path, split: str, size: tuple[int, int], count: int, see
 def load_pool(folder: Path) -> Pool:
     """Opens a pool. Raises ValueError when it is missing or was rendered by another version of the renderer."""
     index = folder / "records.json"
-    if not index.exists():
+    if not _complete(folder):
         raise ValueError(f"there is no finished pool in {folder}; render one with `python -m dragkit.toy.train data`")
     content = json.loads(index.read_text())
     if content["version"] != scenes.VERSION:
@@ -90,6 +90,11 @@ def load_pool(folder: Path) -> Pool:
     )
     pictures, subjects = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pictures", "subjects"))
     return Pool(pictures, subjects, records)
+
+
+def _complete(folder: Path) -> bool:
+    """Whether a pool is finished, and of a time that kept what its pictures are about."""
+    return (folder / "records.json").exists() and (folder / "subjects.npy").exists()
 
 
 def mirrored_caption(caption: str) -> str:
