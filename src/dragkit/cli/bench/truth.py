@@ -1,4 +1,4 @@
-"""`dragkit bench`: measure methods where the true result is known, and compare two such runs."""
+"""`dragkit bench truth`: measure methods where the true result is known."""
 
 from __future__ import annotations
 
@@ -10,27 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragkit.cli import work
-from dragkit.cli.options import Json, Load, grouped, say
+from dragkit.cli.options import Json, Load, say
 from dragkit.edits import Request
 
 if TYPE_CHECKING:
     from dragkit.bench.baselines import Row
     from dragkit.bench.tables import Line
-
-bench = typer.Typer(
-    name="bench",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="""Measure methods on scenes whose true result is known.
-
-    \b
-    dragkit bench truth --method dragondiffusion --out out/bench
-    dragkit bench compare out/before out/after
-    """,
-)
-Run = Annotated[Path, typer.Argument(help="The folder of a run, or its results.json.", show_default=False)]
-Name = Annotated[str | None, typer.Option(metavar="ROW", help="A row of A; else all that both have.")]
-Other = Annotated[str | None, typer.Option(metavar="ROW", help="The row of B to set against it.")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +44,6 @@ class Scenes:
     kinds: Annotated[list[str], typer.Option(metavar="KIND,KIND", help="move,resize,...", show_default="all")] = ()  # type: ignore[assignment]
 
 
-@bench.command()
-@grouped
 def truth(
     scenes: Scenes,
     measured: Measured,
@@ -94,28 +77,6 @@ def truth(
     _show(lines)
     for path in paths:
         print(path)
-
-
-@bench.command()
-@grouped
-def compare(a: Run, b: Run, row: Name = None, against: Other = None) -> None:
-    """Say which differences of two runs are larger than chance, over the scenes that both have.
-
-    \b
-    dragkit bench compare out/before out/after
-    dragkit bench compare out/bench out/bench --row dragondiffusion --against paste
-    """
-    from dragkit.bench import report
-    from dragkit.bench.tables import compare as differences
-
-    if against and not row:
-        raise ValueError(f"got --against {against} without --row; name the row of A with --row")
-    found = differences(report.read(a), report.read(b), row, against)
-    width = max(len(d.row) for d in found)
-    print(f"{'row':{width}} {'kind':9} {'metric':17} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
-    for d in found:
-        change = report.interval_text(d.change)
-        print(f"{d.row:{width}} {d.kind:9} {d.metric:17} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}  {change:28} {d.verdict}")
 
 
 def _kinds(given: Sequence[str]) -> list[str]:

@@ -1,0 +1,23 @@
+"""`dragkit bench`: a file per command."""
+
+from __future__ import annotations
+
+import typer
+
+from dragkit.cli.bench.compare import compare
+from dragkit.cli.bench.truth import truth
+from dragkit.cli.options import grouped
+
+bench = typer.Typer(
+    name="bench",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Measure methods on scenes whose true result is known.
+
+    \b
+    dragkit bench truth --method dragondiffusion --out out/bench
+    dragkit bench compare out/before out/after
+    """,
+)
+for command in (truth, compare):
+    bench.command()(grouped(command))
