@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
-from dragkit.bench.truth import Sample
+from dragkit.bench.samples import Sample
 from dragkit.edits import Drag, Face, Move
 from dragkit.forms import PngMask
 from dragkit.toy.tasks import Task
@@ -36,16 +37,17 @@ def painted(mask: np.ndarray, seed: int = 0) -> np.ndarray:
 def scene(kind: str = "move", seed: int = 0, split: str = "dev") -> Task:
     """The object goes to the right, whatever the kind: `task` of the toy world without its cost."""
     before, after = box(4), box(4 + WAY)
+    points = np.random.default_rng(0).uniform(2, 20, (68, 2))
+    goals = points + np.array((WAY, 0))
     edit: Any = Move(mask=PngMask.of(before), offset=(WAY, 0))
     if kind in ("drag", "face_drag"):
         edit = Drag(handles=((9.5, 14.5),), targets=((9.5 + WAY, 14.5),))
+        points[40], goals[40] = edit.handles[0], edit.targets[0]
     if kind in ("face17", "face68"):
-        points = np.random.default_rng(0).uniform(2, 20, (68, 2))
-        goals = points + np.array((WAY, 0))
         edit = Face(points=int(kind[4:]), landmarks=points.tolist(), reference_landmarks=goals.tolist())
     return Task(
         kind, seed, split, painted(before, seed), "a box", (edit,), (painted(after, seed),), "a box", after, before,
-        frozenset({"shadow"} if seed % 2 else {"plain"}),
+        frozenset({"shadow"} if seed % 2 else {"plain"}), landmarks=(points, goals) if "face" in kind else None,
     )  # fmt: skip
 
 
@@ -54,22 +56,67 @@ def round_trip(editor: Any, picture: np.ndarray) -> np.ndarray:
     return picture ^ np.uint8(1)
 
 
+def colours(model: Any, picture: np.ndarray, prompt: str = "") -> torch.Tensor:
+    """Features that are the picture's own colours."""
+    return torch.from_numpy(picture).permute(2, 0, 1).float()
+
+
+class FakeUnet(torch.nn.Module):
+    """Parts in the order of Stable Diffusion's, a convolution each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down_blocks, self.up_blocks = (torch.nn.ModuleList([torch.nn.Conv2d(4, 4, 1)]) for _ in "du")
+        self.mid_block = torch.nn.Conv2d(4, 4, 1)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        for part in (*self.down_blocks, self.mid_block, *self.up_blocks):
+            z = part(z)
+        return z
+
+
+class FakeModel:
+    """As much of a model as a cost is counted on."""
+
+    device, factor = torch.device("cpu"), 4
+
+    def __init__(self) -> None:
+        self.unet = FakeUnet()
+
+    def embed(self, prompts: list[str]) -> torch.Tensor:
+        return torch.zeros(len(prompts), 1, 1)
+
+    def predict(self, z: torch.Tensor, t: int, text: torch.Tensor) -> torch.Tensor:
+        return self.unet(z)
+
+
 @dataclass
 class FakeEditor:
-    """Knows the answer and is wrong by three levels everywhere; `stop_after` so many edits it is interrupted."""
+    """Knows the answer and is wrong by three levels everywhere; `stop_after` so many edits it is interrupted.
+
+    An edit costs two forwards.
+    """
 
     weights_hash: str = "w1"
+    model: FakeModel = field(default_factory=FakeModel)
     edits: int = 0
     stop_after: int | None = None
     seen: list[dict[str, Any]] = field(default_factory=list)
 
-    def invert(self, picture: np.ndarray, prompt: str, steps: int | None = None) -> Any:
-        return SimpleNamespace(picture=picture, prompt=prompt, steps=steps)
+    def canvas(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size
+
+    def memorise(self, picture: np.ndarray, prompt: str, how: Any) -> Any:
+        return "what was memorised", prompt, how
+
+    def invert(self, picture: np.ndarray, prompt: str, steps: int | None = None, lora: Any = None) -> Any:
+        return SimpleNamespace(picture=picture, prompt=prompt, steps=steps, lora=lora)
 
     def __call__(self, source: Any, edits: Any, *, callback: Any, **rest: Any) -> Any:
         if self.edits == self.stop_after:
             raise KeyboardInterrupt
         self.edits += 1
+        self.model.predict(torch.zeros(2, 4, 8, 12), 0, self.model.embed([""]))
         self.seen.append({"steps": source.steps, "prompt": source.prompt, **rest})
         moved = painted(box(4 + WAY), rest["seed"]) + np.uint8(3)
         callback(moved)

@@ -25,10 +25,28 @@ MAY = {
     "loading": {"hub", "memory", "singlefile", "schedule"},
     "model": {"loading", "memory", "schedule"},
     "source": {"attention", "features", "geometry", "model", "schedule"},
+    "motion": {"energy"},
+    "lora": {"model"},
+    "memorise": {"geometry", "lora", "model", "source"},
     "points": {"energy", "geometry"},
-    "plans": {"points", "attention", "edits", "energy", "geometry", "methods", "source"},  # methods, source: types only
-    "methods": {"attention", "edits", "energy", "features", "methods", "model", "plans", "schedule", "source"},
-    "editor": {"edits", "geometry", "methods", "model", "plans", "schedule", "source", "toy"},
+    "plans": {"points", "edits", "energy", "geometry", "methods", "source"},  # methods, source: types only
+    "carry": {"attention", "geometry", "methods", "plans"},  # methods: types only
+    "methods": {
+        "attention",
+        "carry",
+        "edits",
+        "energy",
+        "features",
+        "geometry",
+        "memorise",
+        "methods",
+        "model",
+        "motion",
+        "plans",
+        "schedule",
+        "source",
+    },
+    "editor": {"edits", "geometry", "lora", "memorise", "methods", "model", "plans", "schedule", "source", "toy"},
     "sheet": {"edits", "geometry"},
     "demo": {"editor", "sheet", "toy"},
     "bench": {
@@ -36,16 +54,33 @@ MAY = {
         "editor",
         "edits",
         "energy",
+        "features",
         "forms",
         "geometry",
         "methods",
+        "model",
         "pictures",
+        "plans",
+        "schedule",
         "sheet",
         "source",
         "toy",
     },
     "toy": {"edits", "forms", "pictures", "schedule", "toy"},
-    "cli": {"bench", "cli", "demo", "editor", "edits", "forms", "methods", "pictures", "source", "toy"},
+    "cli": {
+        "bench",
+        "cli",
+        "demo",
+        "editor",
+        "edits",
+        "forms",
+        "lora",
+        "memorise",
+        "methods",
+        "pictures",
+        "source",
+        "toy",
+    },
 }
 
 
@@ -75,7 +110,7 @@ def test_every_room_is_listed():
     assert rooms - {"__init__"} == set(MAY)
 
 
-@pytest.mark.parametrize("module", ["edits", "geometry", "schedule", "energy"])
+@pytest.mark.parametrize("module", ["edits", "geometry", "schedule", "energy", "motion"])
 def test_mathematics_and_wishes_know_no_diffusers(module):
     code = f"import dragkit.{module}, sys; sys.exit('diffusers' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from dragkit import Editor, pictures
@@ -20,6 +22,7 @@ from dragkit.cli import INTERRUPTED, main, records, work
 from dragkit.cli.app import app
 from dragkit.cli.options import with_sentences
 from dragkit.edits import Edit
+from dragkit.lora import Lora
 from dragkit.methods import METHODS
 from dragkit.model import StableDiffusion
 
@@ -54,6 +57,11 @@ class FakeEditor:
         picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
         return self.source(picture, steps=steps)
 
+    def memorise(self, picture: np.ndarray, prompt: str, **rest: Any) -> Lora:
+        self.calls.append(("memorise", {"prompt": prompt, **rest}))
+        rest.pop("progress")(1, 4)
+        return Lora({"mid.to_q.lora_A.weight": torch.ones(1, 2), "mid.to_q.lora_B.weight": torch.ones(2, 1)})
+
     def preview(self, step: Any, source: Any) -> np.ndarray:
         return np.full_like(source.picture, step.level)
 
@@ -65,7 +73,7 @@ class FakeEditor:
                 raise KeyboardInterrupt
             rest["callback"](SimpleNamespace(level=level, levels=levels))
         image = Image.fromarray(source.picture + np.uint8(rest["seed"] + 1))
-        settings = {"guidance": rest["method"].guidance, "reference": rest["method"].reference}
+        settings = asdict(rest["method"])
         return SimpleNamespace(image=image, random=self.random, notes=("a note",), settings=settings, steps=levels)
 
     def named(self, name: str) -> list[Any]:
@@ -439,8 +447,9 @@ def test_methods_are_listed_with_every_setting() -> None:
     text = done("methods").stdout
     for name, method in METHODS.items():
         assert f"{name}:" in text
-        for setting in method.__dataclass_fields__:
-            assert f"  {setting} = " in text
+        assert f"  for {', '.join(sorted(method.kinds))}" in text
+        for setting in fields(method):
+            assert f"  {setting.name} = " in text
 
 
 def test_models_lists_the_toy_and_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,7 +462,7 @@ def test_models_lists_the_toy_and_the_cache(tmp_path: Path, monkeypatch: pytest.
     assert "some/model:" in text
 
 
-COMMANDS = ["move", "resize", "remove", "replace", "paste", "drag", "face", "generate", "run"]
+COMMANDS = ["move", "resize", "remove", "replace", "paste", "drag", "face", "finetune", "generate", "run"]
 TELLING = ["schema", "methods", "models", "demo"]
 
 
@@ -489,8 +498,64 @@ def test_the_real_editor_repeats_every_method(
 ) -> None:
     monkeypatch.setattr(work, "loaded", lambda *_: Editor(tiny))
     done("generate --prompt cup --steps 3 --size 40x24 -o cup.png")
-    found = done(f"remove cup.png --mask mask.png --method {method} --count 2 --seed 5 -o out.png")
+    edit = "remove cup.png" if "remove" in METHODS[method].kinds else "drag cup.png --point 6,8->9,8 --set rounds=2"
+    found = done(f"{edit} --mask mask.png --method {method} --count 2 --seed 5 -o out.png")
     assert "its own trajectory" in found.stderr
     done("run out-2.png -o again.png")
     assert np.array_equal(pictures.read("again.png"), pictures.read("out-2.png"))
     assert record("again.png") == record("out-2.png")
+
+
+DRAGGED = "drag in.png --point 6,8->6,16 --method dragdiffusion"
+
+
+def test_dragdiffusion_memorises_first_and_repeats_itself(editor: FakeEditor) -> None:
+    done(f'{DRAGGED} --prompt cup --set lora={{"steps":7,"batch":1}} -o out.png')
+    (first,) = editor.named("memorise")
+    assert (first["prompt"], first["how"].steps, first["how"].batch) == ("cup", 7, 1)
+    assert [called for called, _ in editor.calls] == ["memorise", "invert", "edit"]
+    assert editor.named("invert")[0]["lora"] is editor.named("edit")[0]["lora"] is not None
+    done("run out.png -o again.png")
+    assert editor.named("memorise")[1]["how"].steps == 7
+    assert record("again.png") == record("out.png")
+
+
+def test_without_a_lora_nothing_is_memorised(editor: FakeEditor) -> None:
+    done(f"{DRAGGED} --lora none -o out.png")
+    done("run out.png -o again.png")
+    done("drag in.png --point 6,8->6,16 -o other.png")
+    assert not editor.named("memorise")
+    assert [call["lora"] for call in editor.named("edit")] == [None] * 3
+    assert record("out.png")["request"]["settings"]["lora"] is None
+
+
+def test_methods_and_loras_that_do_not_fit_are_refused(editor: FakeEditor) -> None:
+    assert "can do drag but not remove" in refused("remove in.png --mask mask.png --method dragdiffusion -o out.png")
+    assert "there is no LoRA cup.safetensors" in refused(f"{DRAGGED} --lora cup.safetensors -o out.png")
+    assert "steps" in refused(f'{DRAGGED} --set lora={{"steps":0}} -o out.png')
+    assert "give 0 <= dragged" in refused(f"{DRAGGED} --set strength=2 -o out.png")
+    assert "no setting kinds" in refused(f"{DRAGGED} --set kinds=3 -o out.png")
+    assert editor.calls == []
+
+
+def test_finetune_writes_a_file_that_drag_takes(
+    editor: FakeEditor, monkeypatch: pytest.MonkeyPatch, tiny: StableDiffusion
+) -> None:
+    assert done("finetune in.png --prompt cup --steps 9").stdout == "in-lora.safetensors\n"
+    assert editor.named("memorise")[0]["how"].steps == 9
+    assert set(load_file("in-lora.safetensors")) == {"unet.mid.to_q.lora_A.weight", "unet.mid.to_q.lora_B.weight"}
+    assert "exists already" in refused("finetune in.png")
+    assert "no folder" in refused("finetune in.png -o nowhere/cup.safetensors")
+    assert "rate above 0" in refused("finetune in.png --rate 0 --force")
+    monkeypatch.setattr(work, "loaded", lambda *_: Editor(tiny))
+    assert "want LoRA weights" in refused(f"{DRAGGED} --lora in-lora.safetensors -o out.png")
+    done("finetune in.png --steps 1 --batch 1 --rank 2 --force")
+    done(f"{DRAGGED} --lora in-lora.safetensors --set rounds=1 --steps 2 -o out.png")
+
+
+def test_the_cache_is_where_people_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DRAGKIT_CACHE", str(tmp_path / "mine"))
+    assert work.cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("DRAGKIT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert work.cache_folder() == tmp_path / "dragkit"

@@ -1,14 +1,18 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dragkit.editor import REFINE, Editor, edited_region
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
-from dragkit.methods import DragonDiffusion, dragondiffusion
+from dragkit.memorise import Training
+from dragkit.methods import DragDiffusion, DragonDiffusion, dragondiffusion
 
 SIZE = (70, 45)  # not what the model takes: its canvas is another
 OBJECT = {"box": (10, 10, 30, 26)}
 QUICK = DragonDiffusion(guidance=1.0)
+REMEMBERING = DragDiffusion(rounds=2, lora=Training(steps=2, batch=1, rank=2, rate=0.1))
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +127,55 @@ def test_face_landmarks_of_a_reference_of_another_size_are_scaled(editor, pictur
     edit = Face(reference=reference, landmarks=points, reference_landmarks=[(2 * x, 2 * y) for x, y in points])
     editor(picture, edit, steps=1, method=QUICK)
     assert np.allclose(seen[0].reference_landmarks, points)
+
+
+def test_a_method_that_wants_a_lora_gets_it_for_inversion_and_edit(calm, picture, calls, tmp_path):
+    editor = Editor(calm, cache=tmp_path)
+    first = editor(picture, EDITS["drag"], prompt="a mug", steps=3, method=REMEMBERING)
+    inversion = REFINE * 3 + 2
+    assert len(calls) == 2 + inversion + (1 + 2 + 2)  # training, inversion, the drag: original, 2 rounds, 2 levels down
+    calls.clear()
+    second = editor(picture, EDITS["drag"], prompt="a mug", steps=3, method=REMEMBERING)
+    assert len(calls) == inversion + 5
+    assert np.array_equal(np.asarray(first.image), np.asarray(second.image))
+    assert first.settings["lora"]["steps"] == 2
+    without = editor(
+        picture, EDITS["drag"], prompt="a mug", steps=3, method=dataclasses.replace(REMEMBERING, lora=None)
+    )
+    assert not np.array_equal(np.asarray(first.image), np.asarray(without.image))
+
+
+def test_what_was_memorised_by_hand_is_used_as_it_is(editor, picture, calls):
+    lora = editor.memorise(picture, "a mug", how=REMEMBERING.lora)
+    source = editor.invert(picture, "a mug", steps=3, lora=lora)
+    calls.clear()
+    by_hand = editor(source, EDITS["drag"], method=REMEMBERING, lora=lora)
+    assert len(calls) == 5
+    whole = editor(picture, EDITS["drag"], prompt="a mug", steps=3, method=REMEMBERING)
+    again = editor(editor.invert(picture, "a mug", steps=3), EDITS["drag"], method=REMEMBERING)
+    assert np.array_equal(np.asarray(by_hand.image), np.asarray(whole.image))
+    assert np.array_equal(np.asarray(by_hand.image), np.asarray(again.image))
+
+
+def test_the_model_is_itself_between_steps_and_after_leaving(editor, picture):
+    source = editor.invert(picture, steps=3)
+    before = {name: id(module) for name, module in editor.model.unet.named_modules()}
+    for step in editor.iterate(source, EDITS["drag"], method=REMEMBERING):
+        assert {name: id(module) for name, module in editor.model.unet.named_modules()} == before
+        assert len(step.points) == 1
+        if step.level == 1:
+            break
+    assert {name: id(module) for name, module in editor.model.unet.named_modules()} == before
+
+
+def test_a_generated_picture_needs_no_memory(editor, calls):
+    source = editor.generate("a red mug", size=(60, 44), seed=3, steps=3, guidance=2.0)
+    calls.clear()
+    editor(source, EDITS["drag"], method=REMEMBERING)
+    assert len(calls) == 5
+
+
+def test_a_method_is_asked_only_for_what_it_can_do(editor, picture, calls):
+    with pytest.raises(ValueError, match="DragDiffusion can do drag but not move"):
+        editor(picture, [EDITS["drag"], EDITS["move"]], method=REMEMBERING)
+    assert not calls

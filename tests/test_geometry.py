@@ -19,6 +19,7 @@ from dragkit.geometry import (
     resize,
     warp_mask,
     warp_picture,
+    warp_points,
 )
 
 sides = st.integers(40, 900)
@@ -122,16 +123,43 @@ def test_a_band_surrounds_the_whole_path(radius):
     assert not band[5, 5]
 
 
-@given(st.lists(st.tuples(st.floats(5, 60), st.floats(5, 40)), min_size=1, max_size=6))
-def test_a_flow_takes_every_target_back_to_its_handle(points):
-    targets = np.unique(np.round(np.array(points)), axis=0)
-    handles = targets + np.array([3.0, -2.0])
-    still = np.array([[0.0, 0.0], [64.0, 0.0], [0.0, 48.0], [64.0, 48.0]])
-    flow = backward_flow(handles, targets, still, np.concatenate([targets, still]))
+@given(st.lists(st.tuples(st.integers(5, 60), st.integers(5, 40)), min_size=1, max_size=6, unique=True))
+def test_a_flow_takes_every_target_back_to_its_handle_and_leaves_what_is_outside_the_mask(points):
+    targets = np.array(points, float)
+    mask = np.ones((48, 66), bool)
+    mask[:, 62:] = False
+    outside = np.array([[63.5, 20.5], [65.5, 0.5]])
+    flow = backward_flow(targets + np.array([3, -2]), targets, mask, np.concatenate([targets, outside]))
     assert np.allclose(flow[: len(targets)], [3, -2], atol=0.1)
-    assert np.allclose(flow[len(targets) :], 0, atol=0.1)
+    assert not flow[len(targets) :].any()
 
 
-def test_two_points_without_anything_still_move_with_their_mean():
-    flow = backward_flow(np.array([[1.0, 1.0]]), np.array([[4.0, 1.0]]), np.zeros((0, 2)), np.zeros((5, 2)))
-    assert np.allclose(flow, [-3, 0])
+def test_a_flow_fades_towards_the_masks_edge():
+    mask = np.zeros((48, 66), bool)
+    mask[8:40, 8:60] = True
+    along = np.array([[34.5, y] for y in (24.5, 20.5, 16.5, 12.5, 8.5, 7.5)])
+    pulls = -backward_flow(np.array([[24.5, 24.5]]), np.array([[34.5, 24.5]]), mask, along)
+    assert pulls[0, 0] == pytest.approx(10, abs=0.1)
+    assert (np.diff(pulls[:, 0]) < 0).all()
+    assert pulls[-2, 0] < 0.5
+    assert pulls[-1, 0] == 0
+
+
+def test_a_pin_holds_what_is_near_it():
+    mask, handles = np.ones((48, 66), bool), np.array([[20.5, 20.5], [40.5, 20.5]])
+    targets = handles + np.array([[6, 0], [0, 0]])
+    flow = backward_flow(handles, targets, mask, np.array([[40.5, 22.5], [26.5, 22.5]]))
+    assert np.abs(flow[0]).max() < 0.1
+    assert flow[1, 0] == pytest.approx(-6, abs=0.1)
+
+
+def test_warped_points_take_the_picture_along_and_none_move_nothing():
+    picture = np.random.default_rng(0).integers(0, 256, (48, 66, 3), np.uint8)
+    picture[18:27, 18:27] = (200, 0, 0)
+    mask = np.zeros((48, 66), bool)
+    mask[4:44, 4:62] = True
+    handle = np.array([[22.5, 22.5]])
+    assert np.array_equal(warp_points(picture, handle, handle, mask), picture)
+    moved = warp_points(picture, handle, handle + np.array([[12, 5]]), mask)
+    assert np.abs(moved[26:29, 33:36].astype(int) - (200, 0, 0)).max() <= 3
+    assert np.array_equal(moved[~mask], picture[~mask])

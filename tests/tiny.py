@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, StableDiffu
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from dragkit import loading
+from dragkit.edits import Edit
 from dragkit.loading import Prediction
+from dragkit.methods import Job
 from dragkit.model import StableDiffusion
 from dragkit.singlefile import END, START, _byte_letters
+from dragkit.source import Source
 
 SIZE = (64, 48)  # (width, height) of test pictures: 16x12 latent cells at factor 4, never square
 CHANNELS = (32, 32, 64, 64)
@@ -108,3 +112,9 @@ def save(model: StableDiffusion, folder: Path, prediction_type: str | None = Non
             requires_safety_checker=False,
         ).save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def job(source: Source, *edits: Edit, references: Sequence[Source | None] | None = None, guidance: float = 1.0) -> Job:
+    """What a method is given, with seed 0."""
+    given = references or [None] * len(edits)
+    return Job(source, edits, given, source.text, guidance, torch.Generator().manual_seed(0))

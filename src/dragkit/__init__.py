@@ -21,14 +21,19 @@ _HOMES = {
     "Editor": "editor",
     "Result": "editor",
     "Source": "source",
+    "DragDiffusion": "methods",
     "DragonDiffusion": "methods",
+    "Lora": "lora",
+    "Training": "memorise",
 }
 
 __all__ = [
     "Drag",
+    "DragDiffusion",
     "DragonDiffusion",
     "Editor",
     "Face",
+    "Lora",
     "Move",
     "Paste",
     "Remove",
@@ -36,13 +41,16 @@ __all__ = [
     "Request",
     "Result",
     "Source",
+    "Training",
     "__version__",
 ]
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
     from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Request
-    from dragkit.methods import DragonDiffusion
+    from dragkit.lora import Lora
+    from dragkit.memorise import Training
+    from dragkit.methods import DragDiffusion, DragonDiffusion
     from dragkit.source import Source
 
 

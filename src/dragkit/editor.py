@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,15 +17,18 @@ from torch import Tensor
 
 from dragkit import edits as asked
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
-from dragkit.geometry import Mask, Size, dilate, feather, fit, path_band, placement, resize, warp_mask, warp_picture
+from dragkit.geometry import Mask, Size, dilate, feather, fit, placement, resize, warp_mask, warp_picture, warp_points
+from dragkit.lora import Lora, attached
+from dragkit.memorise import RELEASED, Training, memorise
 from dragkit.methods import Job, Method, Step, for_model
+from dragkit.methods.method import check
 from dragkit.model import StableDiffusion
-from dragkit.plans import BAND
+from dragkit.plans import pairs, region
 from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
 
 STEPS = 50  # DDIM steps of every method's paper
-REFINE = 2  # passes a level of an inversion: measured in docs/dragondiffusion.md
+REFINE = 1  # passes a level of an inversion: measured in docs/dragondiffusion.md
 GROW = 0.04  # margin of the edited region, as a share of the shorter side: half a latent cell at 512 px, and shadows
 FEATHER = 0.04  # width of the blend outside it, likewise
 
@@ -51,15 +55,23 @@ class Editor:
     >>> editor(picture, Move(mask=mask, offset=(40, 0)), prompt="a red mug on a wooden table").image.save("moved.png")
     """
 
-    def __init__(self, model: StableDiffusion) -> None:
-        self.model = model
+    def __init__(self, model: StableDiffusion, *, cache: Path | None = None) -> None:
+        """cache: folder where what is memorised of pictures is kept; without one, every edit memorises anew."""
+        self.model, self.cache = model, cache
 
     @classmethod
     def from_pretrained(
-        cls, model: str = "toy", *, device: str | None = None, dtype: str | None = None, prediction: str | None = None
+        cls,
+        model: str = "toy",
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        prediction: str | None = None,
+        cache: Path | None = None,
     ) -> Self:
         """Load "toy" or any Stable Diffusion 1.x / 2.x folder, hub id or .safetensors file."""
-        return cls(StableDiffusion.load(model, device=device, dtype=dtype, prediction=prediction))  # type: ignore[arg-type]
+        loaded = StableDiffusion.load(model, device=device, dtype=dtype, prediction=prediction)  # type: ignore[arg-type]
+        return cls(loaded, cache=cache)
 
     @property
     def weights_hash(self) -> str:
@@ -68,6 +80,20 @@ class Editor:
     def canvas(self, size: Size) -> Size:
         """The (width, height) at which a picture of `size` is edited."""
         return fit(size, self.model.area, self.model.multiple)
+
+    def memorise(
+        self, picture: Picture | Source, prompt: str = "", *, how: Training = RELEASED, progress: Progress | None = None
+    ) -> Lora:
+        """Train a LoRA on a picture, or find it in the cache. A Source brings its own prompt and canvas.
+
+        progress: called with (steps done, steps in all).
+        """
+        if isinstance(picture, Source):
+            pixels, canvas, text = picture.picture, picture.canvas, picture.text[1:]
+        else:
+            pixels, text = _pixels(picture), self.model.embed([prompt])
+            canvas = self.canvas(_size(pixels))
+        return memorise(self.model, pixels, canvas, text, how, self.cache, progress)
 
     def invert(
         self,
@@ -78,6 +104,7 @@ class Editor:
         steps: int | None = None,
         refine: int = REFINE,
         exact: bool = False,
+        lora: Lora | None = None,
         progress: Progress | None = None,
     ) -> Source:
         """Invert a picture once, to edit it many times.
@@ -86,12 +113,14 @@ class Editor:
         refine: passes of every move's fixed point; 0 is published practice, one pass that is never checked.
         exact: by O-BELM, at the cost of no refinement; `source.replay` gives the latents back to rounding. Methods
         sample by DDIM whatever the inversion.
+        lora: what the model is to remember meanwhile; edits of this source want the same one.
         progress: called with (levels done, levels in all).
         """
         pixels = _pixels(picture)
         canvas = self.canvas(_size(pixels))
         schedule, text = self._ready(canvas, steps, prompt, negative_prompt)
-        return invert(self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, progress=progress)
+        with attached(self.model.unet, lora):
+            return invert(self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, progress=progress)
 
     def _ready(self, canvas: Size, steps: int | None, prompt: str, negative_prompt: str) -> tuple[Schedule, Tensor]:
         """Schedule and text of a source, once it is known to fit into memory."""
@@ -127,13 +156,45 @@ class Editor:
         method: Method | None = None,
         guidance: float | None = None,
         seed: int = 0,
+        lora: Lora | None = None,
     ) -> Iterator[Step]:
         """Yield a Step per level; stop by leaving the loop. `preview` shows a step, `finish` makes the result's pixels.
 
         source: from `invert` or `generate`; the other arguments are those of a call.
         """
-        how, job = self._job(source, edits, reference_prompt, method, guidance, seed)
-        yield from how.run(self.model, job)
+        how = self._method(method)
+        check(how, _listed(edits))
+        source, lora = self._remembered(how, source, lora)
+        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed), lora)
+
+    def _steps(self, how: Method, job: Job, lora: Lora | None) -> Iterator[Step]:
+        """The method's steps, made while the LoRA is attached and given away while it is not."""
+        steps, on = how.run(self.model, job), attached(self.model.unet, lora)
+        while True:
+            with on:
+                step = next(steps, None)
+            if step is None:
+                return
+            yield step
+
+    def _remembered(
+        self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None
+    ) -> tuple[Source, Lora | None]:
+        """A source and the LoRA that belongs to it.
+
+        A method that wants one, where none is given, gets one trained on the source and the source inverted with it; a
+        generated picture has a trajectory of its own and needs none (released code).
+        """
+        wanted = how.lora
+        if lora is not None or wanted is None or source.guidance != 1:
+            return source, lora
+        lora = self.memorise(source, how=wanted, progress=progress)
+        with attached(self.model.unet, lora):
+            known = (source.picture, source.canvas, source.schedule, source.text)
+            return invert(self.model, *known, refine=REFINE, exact=source.exact, progress=progress), lora
+
+    def _method(self, method: Method | None) -> Method:
+        return method or for_model("dragondiffusion", self.model.name)
 
     def __call__(
         self,
@@ -148,6 +209,7 @@ class Editor:
         guidance: float | None = None,
         seed: int = 0,
         preserve: bool = True,
+        lora: Lora | None = None,
         callback: Callable[[Step], None] | None = None,
         progress: Progress | None = None,
     ) -> Result:
@@ -158,26 +220,33 @@ class Editor:
         method: default DragonDiffusion with the settings for this model.
         guidance: classifier-free; default that of the source's own trajectory, else the method's.
         seed: of fresh noise.
+        lora: from `memorise`, attached throughout; a Source must have been inverted with it. Where none is given and
+        the method wants one, the picture is memorised and a Source inverted once more with what is remembered.
         preserve: pixels outside the edited region come back exactly as they were.
         callback: called with every Step.
 
         Raises:
             ValueError: for edits that make no sense on this picture, in one sentence.
         """
-        began = time.perf_counter()
+        began, how = time.perf_counter(), self._method(method)
+        check(how, _listed(edits))
         if isinstance(picture, Source):
-            source = picture
+            source, lora = self._remembered(how, picture, lora, progress)
         else:
             asked.check(_listed(edits), _size(_pixels(picture)))  # before the inversion
-            source = self.invert(picture, prompt, negative_prompt=negative_prompt, steps=steps, progress=progress)
-        how, job = self._job(source, edits, reference_prompt, method, guidance, seed)
+            if lora is None and how.lora:
+                lora = self.memorise(picture, prompt, how=how.lora, progress=progress)
+            source = self.invert(
+                picture, prompt, negative_prompt=negative_prompt, steps=steps, lora=lora, progress=progress
+            )
+        job = self._job(how, source, edits, reference_prompt, guidance, seed)
         ready = time.perf_counter()
-        for step in how.run(self.model, job):
+        for step in self._steps(how, job, lora):
             if callback:
                 callback(step)
         pixels = self.finish(step, source, job.edits if preserve else None)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
-        settings = dataclasses.asdict(how)  # type: ignore[call-overload]
+        settings = asdict(how)
         return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels)
 
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
@@ -197,33 +266,42 @@ class Editor:
 
     def _job(
         self,
+        how: Method,
         source: Source,
         edits: Edit | Sequence[Edit],
         reference_prompt: str,
-        method: Method | None,
         guidance: float | None,
         seed: int,
-    ) -> tuple[Method, Job]:
+    ) -> Job:
         wishes = _listed(edits)
         asked.check(wishes, source.size)
         wishes = tuple(_with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
-        how = method or for_model("dragondiffusion", self.model.name)
-        references = tuple(self._reference(edit, source, reference_prompt) for edit in wishes)
+        references = tuple(self._reference(how, edit, source, reference_prompt) for edit in wishes)
         if guidance is None:
             guidance = source.guidance if source.guidance != 1 else how.guidance
         generator = torch.Generator().manual_seed(seed)
-        return how, Job(source, wishes, references, source.text, guidance, generator)
+        return Job(source, wishes, references, source.text, guidance, generator)
 
-    def _reference(self, edit: Edit, source: Source, prompt: str) -> Source | None:
-        """The inverted picture an edit takes from: for Paste placed on the source's frame first, so that the object
-        has its final size and place and equal cells correspond."""
-        if not isinstance(edit, Replace | Paste):
-            return None
-        pixels = edit.reference.array()
-        if isinstance(edit, Paste):
-            mask = edit.reference_mask.array(_size(pixels))
-            pixels = warp_picture(pixels, placement(mask, edit.offset, edit.scale, edit.angle), source.size)
-        return self.invert(pixels, prompt, steps=source.schedule.levels)
+    def _reference(self, how: Method, edit: Edit, source: Source, prompt: str) -> Source | None:
+        """The inverted picture an edit takes from.
+
+        For Paste it is placed on the source's frame first, so that the object has its final size and place and equal
+        cells correspond; so is the source itself, warped by its points, where a method wants that.
+        """
+        match edit:
+            case Replace():
+                pixels = edit.reference.array()
+            case Paste():
+                given = edit.reference.array()
+                pixels = _placed(edit, given, edit.reference_mask.array(_size(given)), source.size)
+            case Move() if how.warp:
+                pixels = _placed(edit, source.picture, edit.mask.array(source.size), source.size)
+            case Drag() | Face() if how.warp:
+                pixels = warp_points(source.picture, *pairs(edit), region(edit, source.size))
+            case _:
+                return None
+        text = self.model.embed(["", prompt]) if isinstance(edit, Replace | Paste) else source.text
+        return invert(self.model, pixels, self.canvas(_size(pixels)), source.schedule, text, refine=REFINE)
 
 
 GENERATE_GUIDANCE = 4.0  # as the edits of DragonDiffusion; Stable Diffusion's own default is 7.5
@@ -242,12 +320,13 @@ def edited_region(edit: Edit, size: Size) -> Mask:
             given = edit.reference.array()
             mask = edit.reference_mask.array(_size(given))
             return dilate(warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size), grow)
-        case Drag():
-            if edit.mask is not None:
-                return edit.mask.array(size)
-            return path_band(np.array(edit.handles), np.array(edit.targets), size, BAND * min(size))
-        case Face():
-            return np.ones(size[::-1], bool)
+        case Drag() | Face():
+            return region(edit, size)
+
+
+def _placed(edit: Move | Paste, given: Pixels, mask: Mask, size: Size) -> Pixels:
+    """A picture moved so that its object lies where the edit wants it, on a frame of `size`."""
+    return warp_picture(given, placement(mask, edit.offset, edit.scale, edit.angle), size)
 
 
 def _with_landmarks(edit: Face, pixels: Pixels) -> Face:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RBFInterpolator
 
 Size = tuple[int, int]  # (width, height)
 Mask = NDArray[np.bool_]  # [h, w]
-SMOOTHING = 1e-3  # of the thin-plate spline: enough to survive points on one line, too little to miss a target
+NEARNESS = 3  # power of the distance by which a flow forgets: of 1 to 4 the best on 96 development drags, as a warp
+STILL = 0.03  # weight of the nearest pixel that stays, that of a point being 1: likewise, of 0.003 to 0.3
+ON_POINT = 0.5  # px: nearer is on the point
 
 Affine = NDArray[np.float64]  # [2, 3], maps (x, y, 1) in pixels to (x', y')
 
@@ -162,15 +163,31 @@ def feather(mask: Mask, radius: float) -> NDArray[np.float32]:
 
 
 def backward_flow(
-    handles: NDArray[np.float64], targets: NDArray[np.float64], still: NDArray[np.float64], at: NDArray[np.float64]
+    handles: NDArray[np.float64], targets: NDArray[np.float64], mask: Mask, at: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Where content at the points `at` [n, 2] comes from, as offsets [n, 2]: a thin-plate spline that takes each target
-    back to its handle ([p, 2] each) and leaves the points `still` [m, 2] in place."""
-    centres, first = np.unique(np.concatenate([targets, still]), axis=0, return_index=True)
-    offsets = np.concatenate([handles - targets, np.zeros_like(still)])[first]
-    if len(centres) < 3:  # too few for a spline: all move with their mean
-        return np.broadcast_to(offsets.mean(0), at.shape).copy()
-    return np.asarray(RBFInterpolator(centres, offsets, smoothing=SMOOTHING)(at), np.float64)
+    """Where content at the points `at` [n, 2] comes from, as offsets [n, 2], all in pixels: each target goes back to
+    its handle ([p, 2] each), all that is not in the mask [h, w] stays, and what lies between goes with what is near, by
+    inverse distance (Shepard 1968)."""
+    edge = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    column, row = np.floor(at).astype(int).T
+    whole = STILL * np.maximum(edge[row, column], ON_POINT) ** -NEARNESS  # [n] sum of weights; the edge pulls by 0
+    pull = np.zeros_like(at, dtype=np.float64)
+    for handle, target in zip(handles, targets, strict=True):
+        weight = np.maximum(np.linalg.norm(at - target, axis=1), ON_POINT) ** -NEARNESS
+        pull += weight[:, None] * (handle - target)
+        whole += weight
+    return np.asarray(pull / whole[:, None] * mask[row, column, None], np.float64)
+
+
+def warp_points(
+    picture: NDArray[np.uint8], handles: NDArray[np.float64], targets: NDArray[np.float64], mask: Mask
+) -> NDArray[np.uint8]:
+    """A picture in which handles ([p, 2] px) have gone to targets and taken their surroundings in the mask along."""
+    h, w = mask.shape
+    centres = Grid((w, h), (h, w)).centres
+    there = (centres + backward_flow(handles, targets, mask, centres) - 0.5).astype(np.float32).reshape(h, w, 2)
+    moved = cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(moved, np.uint8)
 
 
 def path_band(handles: NDArray[np.float64], targets: NDArray[np.float64], size: Size, radius: float) -> Mask:

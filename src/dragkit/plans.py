@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dragkit.attention import Memory, Part, token_masks
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
 from dragkit.energy import Match
 from dragkit.geometry import (
@@ -26,7 +25,7 @@ from dragkit.geometry import (
     placement,
     warp_mask,
 )
-from dragkit.points import Cells, Copies, flow_rows, match_cells, patch_rows
+from dragkit.points import Cells, Copies, match_cells, patch_rows
 
 if TYPE_CHECKING:
     from dragkit.methods.dragondiffusion import DragonDiffusion
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
 THIN = 0.25  # share of a latent cell that an object must cover to be copied and guided there: keeps thin parts
-FLAT = 1e-6  # least deviation of noise that is divided by: that of a single cell is 0
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
 
@@ -113,9 +111,11 @@ def _plan(
         case Move():
             mask = edit.mask.array(grid.picture)
             forward = placement(mask, edit.offset, edit.scale, edit.angle)
-            return _moved(method, edit, mask, forward, grid, latent, w)
+            return _moved(method, edit, mask, forward, grid, latent, w, picture)
         case Remove():
             return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w)
+        case Drag() | Face() if reference is not None:  # the picture itself, warped
+            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture)
         case Drag():
             return _dragged(method, edit, grid, latent, w)
         case Face():
@@ -124,7 +124,7 @@ def _plan(
             assert reference is not None
             return _replaced(edit, grid, latent, w, reference, picture)
         case Paste():
-            return _pasted(edit, grid, latent, w, picture)
+            return _placed("paste", _pasted(edit, grid.picture), grid, latent, w, picture)
 
 
 def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[Cells, Cells]:
@@ -143,8 +143,9 @@ def _moved(
     grid: Grid,
     latent: Grid,
     w: Weights,
+    picture: int = 0,
 ) -> Plan:
-    """Move, and Remove as a move to nowhere."""
+    """Move, and Remove as a move to nowhere. picture: the source, or a picture of the object where it lands."""
     landed = np.zeros_like(mask) if to is None else warp_mask(mask, to, grid.picture)
     source, target = grid.cells(mask), grid.cells(landed)
     hole, touched = source & ~target, source | target
@@ -154,39 +155,47 @@ def _moved(
     elif method.near:
         like &= dilate(source, method.near * min(grid.shape))
     vacated, filling = coordinates(hole), coordinates(like)
+    inside = latent.cells(landed, THIN)
     inner, copy = [], None
     if to is not None:
-        here, there = _sources(grid, target, inverse(to))
-        inner = [match_cells(grid, here, there, w.edit)._replace(raw=not method.mapped)]
-        into, origin = _sources(latent, latent.cells(landed, THIN), inverse(to))
+        back = np.eye(2, 3) if picture else inverse(to)
+        here, there = _sources(grid, target, back)
+        inner = [match_cells(grid, here, there, w.edit)._replace(raw=not method.mapped, reference=picture)]
+        into, origin = _sources(latent, inside, back)
         copy = (latent.flat(origin), latent.flat(into))
     outer = [
         match_cells(grid, vacated, vacated, w.contrast)._replace(repel=True),
         match_cells(grid, vacated, filling, w.inpaint)._replace(pooled=True),
     ]
-    inside = latent.cells(landed, THIN)
     return Plan(
         edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask, THIN) & ~inside), touched,
-        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, hole=mask & ~landed, body=mask,
+        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, picture=picture, hole=mask & ~landed, body=mask,
+        keep=(landed, landed, latent.shape) if picture else None,
     )  # fmt: skip
 
 
-def _pointed(
-    method: DragonDiffusion, handles: Cells, targets: Cells, mask: Mask, grid: Grid, latent: Grid, w: Weights
-) -> tuple[list[Match], Copies]:
-    """Rows of points and the noise they take along: patches (published) or a flow through the whole mask."""
-    if method.flow:
-        return flow_rows(grid, latent, handles, targets, mask, w.edit)
-    return patch_rows(grid, latent, handles, targets, method.radius, w.edit, w.contrast)
+def pairs(edit: Drag | Face) -> tuple[Cells, Cells]:
+    """Handles and targets [n, 2] in pixels; for a face the landmarks of the picture and those of the reference."""
+    if isinstance(edit, Drag):
+        return np.array(edit.handles, float), np.array(edit.targets, float)
+    assert edit.landmarks is not None, "the Editor finds landmarks first"
+    assert edit.reference_landmarks is not None, "the Editor finds landmarks first"
+    own, wanted = (edit.select(np.array(x)).astype(float) for x in (edit.landmarks, edit.reference_landmarks))
+    return own, wanted
+
+
+def region(edit: Drag | Face, size: Size) -> Mask:
+    """Where points take effect [h, w]: a drag's mask, else a band round its paths; for a face everywhere."""
+    if isinstance(edit, Face):
+        return np.ones(size[::-1], bool)
+    if edit.mask is not None:
+        return edit.mask.array(size)
+    return path_band(*pairs(edit), size, BAND * min(size))
 
 
 def _dragged(method: DragonDiffusion, edit: Drag, grid: Grid, latent: Grid, w: Weights) -> Plan:
-    handles, targets = np.array(edit.handles, float), np.array(edit.targets, float)
-    if edit.mask is not None:
-        mask = edit.mask.array(grid.picture)
-    else:
-        mask = path_band(handles, targets, grid.picture, BAND * min(grid.picture))
-    inner, copy = _pointed(method, handles, targets, mask, grid, latent, w)
+    mask = region(edit, grid.picture)
+    inner, copy = patch_rows(grid, latent, *pairs(edit), method.radius, w.edit, w.contrast)
     inside = torch.as_tensor(latent.cells(mask))
     return Plan(
         "drag", grid, latent, inside, torch.zeros_like(inside), grid.cells(mask), inner, rest=w.content, copy=copy
@@ -195,15 +204,11 @@ def _dragged(method: DragonDiffusion, edit: Drag, grid: Grid, latent: Grid, w: W
 
 def _faced(method: DragonDiffusion, edit: Face, grid: Grid, latent: Grid, w: Weights) -> Plan:
     """Landmarks of the picture are handles, those of the reference targets; no content term, no mask."""
-    assert edit.landmarks is not None, "the Editor finds landmarks first"
-    assert edit.reference_landmarks is not None, "the Editor finds landmarks first"
-    handles = edit.select(np.array(edit.landmarks)).astype(float)
-    targets = edit.select(np.array(edit.reference_landmarks)).astype(float)
-    inner, copy = _pointed(method, handles, targets, np.ones(grid.picture[::-1], bool), grid, latent, w)
+    inner, _ = patch_rows(grid, latent, *pairs(edit), method.radius, w.edit, w.contrast)
     everywhere = torch.ones(latent.shape, dtype=torch.bool)
     return Plan(
         "face", grid, latent, everywhere, torch.zeros_like(everywhere), np.ones(grid.shape, bool),
-        [row for row in inner if not row.repel], copy=copy if method.flow else None,
+        [row for row in inner if not row.repel],
     )  # fmt: skip
 
 
@@ -222,20 +227,23 @@ def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference: So
     )  # fmt: skip
 
 
-def _pasted(edit: Paste, grid: Grid, latent: Grid, w: Weights, picture: int) -> Plan:
-    """The reference lies already placed on this picture's frame, so equal cells correspond."""
+def _pasted(edit: Paste, size: Size) -> Mask:
+    """Where a pasted object lands [h, w]."""
     given = edit.reference.array()
     other = edit.reference_mask.array((given.shape[1], given.shape[0]))
-    mask = warp_mask(other, placement(other, edit.offset, edit.scale, edit.angle), grid.picture)
+    return warp_mask(other, placement(other, edit.offset, edit.scale, edit.angle), size)
+
+
+def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int) -> Plan:
+    """What a reference shows in the mask, on this picture's frame already, so that equal cells correspond."""
     cells = grid.cells(mask)
     here = coordinates(cells)
     inside = latent.cells(mask)
     same = np.flatnonzero(inside)
     return Plan(
-        "paste", grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
+        kind, grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
         [match_cells(grid, here, here, w.edit)._replace(reference=picture)],
-        rest=w.content, picture=picture, copy=(same, same),
-        keep=(mask, mask, latent.shape),
+        rest=w.content, picture=picture, copy=(same, same), keep=(mask, mask, latent.shape),
     )  # fmt: skip
 
 
@@ -244,73 +252,3 @@ def rest(plans: Sequence[Plan]) -> list[Match]:
     grid, weight = plans[0].grid, max(p.rest for p in plans)
     cells = coordinates(~np.logical_or.reduce([p.touched for p in plans]))
     return [match_cells(grid, cells, cells, weight)._replace(raw=any(p.raw for p in plans))]
-
-
-def start(job: Job, plans: Sequence[Plan], fresh: float, restyle: float) -> Tensor:
-    """Latents [1, 4, h, w] at level N: the source's noise, with the objects' noise where they go.
-
-    fresh: share of new noise in vacated cells.  restyle: how far the noise of a repainted object takes on mean and
-    deviation of the reference's object (AdaIN, Huang & Belongie 2017): an inverted picture's noise knows its colours.
-    """
-    pictures = [job.source, *(r for r in job.references if r is not None)]
-    z = job.source.latents[-1:].clone()
-    if fresh:
-        noise = torch.randn(z.shape, generator=job.generator).to(z)
-        vacated = torch.stack([p.vacated for p in plans]).any(0).to(z.device)
-        z = torch.where(vacated, (1 - fresh**2) ** 0.5 * z + fresh * noise, z)
-    for plan in plans:
-        if plan.copy is not None:
-            origin, to = (torch.as_tensor(i, device=z.device) for i in plan.copy)
-            z.flatten(2)[..., to] = pictures[plan.picture].latents[-1:].flatten(2)[..., origin]
-        if restyle and plan.kind == "replace" and plan.keep is not None:
-            _, other, shape = plan.keep
-            there = torch.as_tensor(Grid((other.shape[1], other.shape[0]), shape).cells(other), device=z.device)
-            inside = plan.inside.to(z.device)
-            look = pictures[plan.picture].latents[-1:][..., there]  # [1 4 cells]
-            z[..., inside] = z[..., inside].lerp(_restyled(z[..., inside], look), restyle)
-    return z
-
-
-def _restyled(here: Tensor, look: Tensor) -> Tensor:
-    """Latents [1, 4, n] with mean and deviation, channel by channel, of others [1, 4, m]."""
-    (mean, spread), (other, wanted) = ((x.mean(-1, True), x.std(-1, correction=0, keepdim=True)) for x in (here, look))
-    return (here - mean) / spread.clamp(min=FLAT) * wanted + other
-
-
-def token_parts(
-    plans: Sequence[Plan], memories: Sequence[Memory], alone: bool, pair: bool, hide: bool
-) -> tuple[list[Part], bool]:
-    """Keys and values at a level, and whether the layer's own join them.
-
-    alone, pair: whether edits of one picture and of two pictures inject at this level.  hide: vacated cells do not see
-    the object that left; only the cells of a pasted or repainted object see the reference, and those of a repainted one
-    see nothing else.
-    """
-    now = [p for p in plans if (pair if p.keep else alone)]
-    if not now:
-        return [], True
-    size, latent = plans[0].grid.picture, plans[0].latent.shape
-    covered = [p.keep[0] for p in now if p.keep]
-    keep = token_masks(_tokens(size, ~np.logical_or.reduce(covered)), latent) if covered else None
-    closed = []
-    holes = [(p.hole, p.body) for p in now if hide and p.hole is not None and p.body is not None]
-    if holes:
-        hole, body = (np.logical_or.reduce([h[i] for h in holes]) for i in (0, 1))
-        closed.append((token_masks(_tokens(size, hole), latent), token_masks(_tokens(size, body), latent)))
-    repainted = [p.keep[0] for p in now if hide and p.keep and p.kind == "replace"]
-    if repainted:
-        everything = token_masks(_tokens(size, np.ones(size[::-1], bool)), latent)
-        closed.append((token_masks(_tokens(size, np.logical_or.reduce(repainted)), latent), everything))
-    parts = [Part(memories[0], keep, closed)]
-    for p in now:
-        if p.keep:
-            base, mask, shape = p.keep
-            there = (mask.shape[1], mask.shape[0])
-            taken = token_masks(_tokens(there, mask), shape)
-            outside = token_masks(_tokens(size, ~base), latent)
-            parts.append(Part(memories[p.picture], taken, ((outside, taken),) if hide else ()))
-    return parts, any(p.kind in ("drag", "face") for p in now)
-
-
-def _tokens(size: Size, mask: Mask) -> Callable[[tuple[int, int]], Tensor]:
-    return lambda shape: torch.as_tensor(Grid(size, shape).cells(mask))

@@ -1,4 +1,4 @@
-"""Rows of an energy table from points: patches round handles and targets, or a flow through their surroundings."""
+"""Rows of an energy table from points: patches round handles and targets."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from dragkit.energy import Match
-from dragkit.geometry import Grid, Mask, backward_flow, coordinates, dilate
-
-RING = 120  # points of a mask's edge that hold still in a flow: plenty, and the spline stays quick
+from dragkit.geometry import Grid
 
 Cells = NDArray[np.float64]  # cell coordinates (x, y) [n, 2]
 Copies = tuple[NDArray[np.int64], NDArray[np.int64]]  # latent cells copied from [n] and to [n]
@@ -55,38 +53,9 @@ def _noise_patches(latent: Grid, handles: Cells, targets: Cells) -> Copies:
     return np.concatenate([empty, *origin]), np.concatenate([empty, *to])
 
 
-def _flow(grid: Grid, handles: Cells, targets: Cells, mask: Mask) -> tuple[Cells, Cells]:
-    """Cells of the mask [n, 2] and where their content comes from [n, 2] when points take their surroundings along:
-    the spline of handles and targets that fades to nothing at the mask's edge."""
-    inside = grid.cells(mask)
-    ring = coordinates(dilate(inside, 1) & ~inside)
-    h, w = grid.shape
-    frame = np.array([(x, y) for x in (0, w // 2, w - 1) for y in (0, h // 2, h - 1)], float)
-    still = np.concatenate(
-        [ring[:: max(1, len(ring) // RING)], frame[~inside[frame[:, 1].astype(int), frame[:, 0].astype(int)]]]
-    )
-    if not len(still):
-        still = frame[[0, 2, 6, 8]]
-    here = coordinates(inside)
-    start, end = grid.position(handles), grid.position(targets)
-    near = np.linalg.norm(still[:, None] - end[None], axis=-1).min(1) < 1  # an edge point on a target would fight it
-    there = here + backward_flow(start, end, still[~near], here)
-    on = grid.contains(there)
-    return here[on], there[on]
-
-
 def patch_rows(
     grid: Grid, latent: Grid, handles: Cells, targets: Cells, radius: int, weight: float, contrast: float
 ) -> tuple[list[Match], Copies]:
     """The published rows: square patches of (2 radius + 1)^2 cells, and the noise of 3x3 latent cells."""
     rows = _point_rows(grid, _patches(grid, handles, targets, radius), weight, contrast)
     return rows, _noise_patches(latent, handles, targets)
-
-
-def flow_rows(
-    grid: Grid, latent: Grid, handles: Cells, targets: Cells, mask: Mask, weight: float
-) -> tuple[list[Match], Copies]:
-    """All cells of the mask matched to where the flow brings them from, and their noise."""
-    here, there = _flow(grid, handles, targets, mask)
-    to, origin = _flow(latent, handles, targets, mask)
-    return [match_cells(grid, here, there, weight)], (latent.flat(origin), latent.flat(to))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dragkit.bench import baselines, truth
+from dragkit.bench import baselines, dift, truth
 from dragkit.cli import work
 from dragkit.cli.app import app
-from hand import FakeEditor, round_trip, scene
+from hand import FakeEditor, colours, round_trip, scene
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def editor(monkeypatch, tmp_path):
     monkeypatch.setattr(work, "loaded", lambda *_: fake)
     monkeypatch.setattr(truth, "task", scene)
     monkeypatch.setattr(baselines, "round_trip", round_trip)
+    monkeypatch.setattr(dift, "features", colours)
     monkeypatch.chdir(tmp_path)
     return fake
 
@@ -79,6 +80,35 @@ def test_ctrl_c_keeps_what_is_done(editor):
     assert editor.edits == 2
 
 
+def test_probes_are_asked_for_by_name(editor):
+    done("truth --size 1 --kinds move,drag --out out")
+    found = done("truth --size 1 --kinds move,drag --out out --also back")
+    assert found.stderr == ""
+    assert editor.edits == 2 + 2
+    metrics = {s["kind"]: s["metrics"] for s in json.loads(Path("out/results.json").read_text())["samples"]}
+    assert {"md", "region_md"} <= metrics["drag"].keys()
+    assert not {"md", "null_error"} & metrics["move"].keys()
+    report = Path("out/report.html").read_text()
+    assert "there and back" in report
+    assert "Not measured: image fidelity and LPIPS" in report
+    assert "--also null" in report
+    assert "--also back" not in report
+
+
+def test_held_out_runs_are_counted(editor):
+    for size in (1, 2):
+        done(f"truth --size {size} --kinds move --split test --out out")
+    done("truth --size 1 --kinds move --out out")
+    lines = [json.loads(line) for line in Path("out/held-out.jsonl").read_text().splitlines()]
+    assert [line["scenes"] for line in lines] == [1, 2]
+    assert lines[0].keys() == {"date", "rows", "weights", "kinds", "scenes", "version", "code"}
+    assert lines[0]["rows"].keys() == {"nothing", "paste", "stamp", "ceiling", "dragondiffusion"}
+    assert lines[0]["weights"] == "w1"
+    assert "Held-out scenes" not in Path("out/report.html").read_text()
+    done("truth --size 1 --kinds move --split test --out out")
+    assert "Held-out scenes were run 3 times into this folder." in Path("out/report.html").read_text()
+
+
 def test_two_runs_are_compared(editor):
     done("truth --size 6 --kinds move --out a")
     done("truth --size 6 --kinds move --out b")
@@ -95,6 +125,7 @@ def test_two_runs_are_compared(editor):
         ("truth --kinds jump", "there is no kind jump; give some of move, resize"),
         ("truth --split train", "there is no split train; give dev or test"),
         ("truth --size many", 'got "many" for --size, want quick, full or a number'),
+        ("truth --also magic", "there is no magic to measure; give some of null, back to --also"),
         ("truth --size 0", 'got "0" for --size'),
         ("truth --method magic", "there is no method magic; give one of"),
         ("truth --set magic=1", "has no setting magic"),

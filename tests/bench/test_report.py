@@ -4,16 +4,17 @@ import csv
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from dragkit.bench import baselines, report, truth
 from dragkit.bench.baselines import BASELINES, Row
 from dragkit.bench.metrics import Interval
+from dragkit.bench.tables import summary
 from dragkit.bench.truth import method_row, run
 from dragkit.methods import DragonDiffusion
-from hand import COUNT, FakeEditor, round_trip, scene
+from hand import COUNT, FakeEditor, round_trip, sample, scene
 
 
 @pytest.fixture
@@ -75,6 +76,44 @@ def test_the_page_needs_nothing_else_and_shows_the_worst_first(samples, tmp_path
     assert page.count("<tr>") == page.count("</tr>")
 
 
+def test_the_metrics_of_the_field_and_costs_stand_apart(samples, tmp_path):
+    judged = [
+        replace(s, metrics=s.metrics | {"md": 3.25}) if s.kind == "drag" and not s.failure else s for s in samples
+    ]
+    judged[0] = replace(judged[0], troubles={"null": "ValueError: does not count"})
+    report.write(tmp_path, judged)
+    page = (tmp_path / "report.html").read_text()
+    move, drag = (page.split(f"<h2>{kind}</h2>")[1].split("<h2>")[0] for kind in ("move", "drag"))
+    first, second = drag.split("Metrics of the field, and cost")
+    for title in ("MD px", "DAI 1", "DAI 20 as coded", "edit s", "forwards", "peak MiB"):
+        assert f"<th>{title}</th>" in second
+        assert f"<th>{title}</th>" not in first
+    assert "<td>3.25</td>" in second
+    assert "<th>MD px</th>" not in move
+    assert "nothing, null not measured: move-dev-000" in move
+    remark = "Not measured: image fidelity and LPIPS, whose package and weights were not on the machine"
+    assert page.count(remark) == 1
+    full = [replace(s, metrics=s.metrics | {"fidelity": 1.0, "null_error": 0.0, "back_error": 0.0}) for s in judged]
+    report.write(tmp_path, full)
+    assert "Not measured" not in (tmp_path / "report.html").read_text()
+    assert float(next(csv.DictReader(report.table(judged).splitlines()))["forwards"] or 0) == 0
+    costs = {r["row"]: r["forwards"] for r in csv.DictReader(report.table(judged).splitlines())}
+    assert float(costs["dragondiffusion"]) == pytest.approx(2)
+
+
+def test_replaced_colours_and_patterns_have_columns(tmp_path):
+    errors = {"nothing": 100.0, "ceiling": 1.0, "mine.py": 40.6}
+    samples = [
+        sample(row, error, "replace", seed, metrics={"colour_error": error, "pattern_error": error})
+        for seed in range(8)
+        for row, error in errors.items()
+    ]
+    page = report.page(summary(samples), [replace(s, failure="x") for s in samples if s.kind != "replace"], tmp_path)
+    assert "<th>gap closed, colours</th><th>gap closed, patterns</th>" in page
+    assert "<th>colour error</th><th>pattern error</th>" in page
+    assert page.count("<td>0.60 [0.60, 0.60]</td>") == 3 * 2  # of the kind and of its tag
+
+
 def test_a_page_of_half_a_run_is_a_page(samples, tmp_path):
     lines, _ = report.write(tmp_path, [s for s in samples if s.row in ("nothing", "mine.py")])
     assert all(line.n == 0 and line.gap is None for line in lines)
@@ -100,7 +139,7 @@ def test_a_folder_without_results_is_no_run(tmp_path):
 
 
 def test_kinds_of_another_version_are_refused(samples, tmp_path):
-    form = truth.asdict(replace(samples[0], kind="juggle"))
+    form = asdict(replace(samples[0], kind="juggle"))
     (tmp_path / "results.json").write_text(json.dumps({"samples": [form]}))
     with pytest.raises(ValueError, match="juggle"):
         report.read(tmp_path)

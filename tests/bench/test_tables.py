@@ -107,13 +107,53 @@ def test_ceilings_of_two_models_do_not_mix():
 def test_differences_are_told_from_chance():
     a = [sample("mine.py", 20.0 + seed, seed=seed) for seed in SEEDS]
     b = [sample("mine.py", 30.0 + seed, seed=seed) for seed in SEEDS]
-    (found,) = compare(a, b)
-    assert (found.row, found.kind, found.metric, found.change.n) == ("mine.py", "move", "changed_error", 8)
+    found, tag = compare(a, b)
+    assert (found.row, found.group, found.metric, found.change.n) == ("mine.py", "move", "changed_error", 8)
+    assert (tag.group, tag.change) == ("tag: plain", found.change)
     assert found.change.value == pytest.approx(-10)
     assert found.verdict == "A is better"
     assert compare(b, a)[0].verdict == "B is better"
     mixed = [sample("mine.py", 20.0 + seed + (-1) ** seed, seed=seed) for seed in SEEDS]
     assert compare(a, mixed)[0].verdict == compare(a, a)[0].verdict == "may be chance"
+
+
+def test_tags_are_compared_over_kinds_by_regions_alone():
+    def side(error):
+        more = {"metrics": {"ghosting": 0.1}}
+        return [
+            sample("mine.py", error, seed=seed, kind=kind, tags=("shadow",) if seed % 2 else ("bend",), **more)
+            for seed in SEEDS
+            for kind in ("move", "drag")
+        ]
+
+    found = compare(side(20.0), side(30.0))
+    assert [(d.group, d.metric, d.change.n) for d in found] == [
+        ("move", "changed_error", 8), ("move", "ghosting", 8), ("drag", "changed_error", 8), ("drag", "ghosting", 8),
+        ("tag: bend", "changed_error", 8), ("tag: shadow", "changed_error", 8),
+    ]  # fmt: skip
+
+
+def test_colours_and_patterns_have_gaps_of_their_own():
+    errors = {"nothing": 100.0, "ceiling": 0.0, "mine.py": 25.0}
+    samples = [
+        sample(row, error, "replace", seed, metrics={"colour_error": error, "pattern_error": error if seed else 0.0})
+        for seed in SEEDS
+        for row, error in errors.items()
+    ]
+    found = line(summary(samples), "mine.py", "replace").gaps
+    assert found["colour_error"].value == found["pattern_error"].value == pytest.approx(0.75)
+    assert (found["colour_error"].n, found["pattern_error"].n) == (8, 7)  # one pattern says nothing
+    assert line(summary(table()), "dragondiffusion").gaps == {}
+
+
+def test_costs_are_medians_and_the_largest_peak_and_troubles_are_named():
+    costs = [{"forwards": f, "peak_mib": 100.0 - f} for f in (1.0, 2.0, 9.0)]
+    mine = [sample("mine.py", 20.0, seed=seed, cost=spent) for seed, spent in enumerate(costs)]
+    mine[1] = replace(mine[1], troubles={"null": "no"})
+    found = line(summary([*table(), *mine]), "mine.py")
+    assert found.cost == {"forwards": 2, "peak_mib": 99}
+    assert found.troubled == {"null": ("move-dev-001",)}
+    assert line(summary(table()), "nothing").cost == {}
 
 
 def test_only_scenes_that_both_have_are_compared():
@@ -130,7 +170,7 @@ def test_only_scenes_that_both_have_are_compared():
 
 def test_two_rows_of_one_run_are_compared():
     both = [*table(), *[sample("paste", 40.0, seed=seed) for seed in SEEDS]]
-    (found,) = compare(both, both, "dragondiffusion", "paste")
+    found, _ = compare(both, both, "dragondiffusion", "paste")
     assert found.row == "dragondiffusion - paste"
     assert found.change.value == pytest.approx(-21)
     with pytest.raises(ValueError, match="B has no row 'glue'; it has nothing, paste, dragondiffusion, ceiling"):

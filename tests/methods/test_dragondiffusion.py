@@ -141,3 +141,17 @@ def test_settings_are_checked_and_known_by_name():
     for f in dataclasses.fields(DragonDiffusion):
         assert f.metadata["help"], f.name
         assert f.metadata["source"], f.name
+
+
+@pytest.mark.parametrize(("reference", "blocks"), [("bank", (1,)), ("bank", (2,)), ("branch", (0, 3))])
+def test_the_levels_that_guide_are_a_setting(calm, source, reference, blocks):
+    some = DragonDiffusion(reference=reference, blocks=blocks)
+    z = last(calm, source, some, MOVE)
+    assert z.isfinite().all()
+    assert not torch.equal(z, last(calm, source, dataclasses.replace(some, blocks=(1, 2)), MOVE))
+
+
+@pytest.mark.parametrize("blocks", [(), (1, 1), (0,), (4,)])
+def test_levels_that_a_bank_does_not_have_are_refused(blocks):
+    with pytest.raises(ValueError, match="blocks is"):
+        DragonDiffusion(blocks=blocks)

@@ -41,3 +41,15 @@ def test_says_what_is_wrong_with_the_picture():
 
 def test_the_weights_are_small():
     assert landmarks.WEIGHTS.stat().st_size <= 2e6
+
+
+def test_features_tell_faces_apart_and_are_those_that_points_are_read_from():
+    one, other = (scene.picture() for scene in _faces((96, 128), 2))
+    a, b = landmarks.features(one), landmarks.features(other)
+    assert a.shape == (48,)
+    assert a.dtype == np.float32
+    assert (a >= 0).all()
+    assert np.array_equal(a, landmarks.features(one))
+    assert np.abs(a - b).max() > 10 * np.abs(a - landmarks.features(np.clip(one, 1, None))).max()
+    with pytest.raises(ValueError, match="uint8"):
+        landmarks.features(one.astype(np.float32))

@@ -152,6 +152,24 @@ def test_faces_are_asked_to_take_the_references_landmarks(points: int) -> None:
         assert (t.picture != t.reference).any()
 
 
+@pytest.mark.parametrize("kind", ["face_drag", "face17", "face68"])
+def test_faces_know_where_their_landmarks_are_and_will_be(kind: str) -> None:
+    for t in several(kind, 4):
+        (edit,) = t.edits
+        assert t.landmarks is not None
+        before, after = t.landmarks
+        assert before.shape == after.shape == (68, 2)
+        if isinstance(edit, edits.Face):
+            assert np.allclose(before, edit.landmarks)
+            assert np.allclose(edit.select(after), edit.select(np.array(edit.reference_landmarks)), atol=0.3)
+            continue
+        assert isinstance(edit, edits.Drag)
+        for points, landmarks in ((edit.handles, before), (edit.targets, after)):
+            away = np.linalg.norm(np.array(points)[:, None] - landmarks, axis=-1)
+            assert away.min(1).max() < 0.3
+    assert task("drag", 0, "dev", SIZE).landmarks is None
+
+
 def test_tags_cover_the_worlds_effects() -> None:
     tags = set().union(*(task("move", seed, "dev", SIZE).tags for seed in range(40)))
     assert tags == {"shading", "shadow", "reflection", "occlusion", "bend", "perspective"}

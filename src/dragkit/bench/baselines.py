@@ -5,8 +5,9 @@ A row is an `edit(editor, task)` that gives a picture uint8 [h, w, 3], as a meth
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import cv2
@@ -38,7 +39,8 @@ class Outcome(NamedTuple):
 class Row:
     """One row of a table. settings: all that its results depend on, besides the weights if it `uses_model`.
 
-    sees_truth: it is given the true targets; otherwise the task comes without them.
+    sees_truth: it is given the true targets; otherwise the task comes without them. steps, prompted: of the plain
+    inversion and sampling that its null edits are held against; None: `STEPS`.
     """
 
     name: str
@@ -47,6 +49,31 @@ class Row:
     uses_model: bool = True
     sees_truth: bool = False
     kinds: tuple[str, ...] = KINDS
+    steps: int | None = None
+    prompted: bool = False
+
+
+def ask(editor: Editor, row: Row, task: Task) -> Outcome:
+    """What a row makes of a task, of which it sees the true answer only if it may.
+
+    Raises:
+        ValueError: where that is no picture of the task's size; and whatever the row raises.
+    """
+    shown = replace(task, picture=task.picture.copy())
+    if not row.sees_truth:
+        unknown = np.zeros_like(task.destination)
+        shown = replace(shown, targets=(), destination=unknown, revealed=unknown, landmarks=None)
+    began = time.perf_counter()
+    given = row.edit(editor, shown)
+    seconds = time.perf_counter() - began
+    outcome = given if isinstance(given, Outcome) else Outcome(given, {"prepare": 0.0, "edit": seconds})
+    for picture in (outcome.picture, *([] if outcome.preserved is None else [outcome.preserved])):
+        want = list(task.picture.shape)
+        if not isinstance(picture, np.ndarray):
+            raise ValueError(f"the result is a {type(picture).__name__}; want an array uint8 {want}")
+        if picture.dtype != np.uint8 or list(picture.shape) != want:
+            raise ValueError(f"the result is {picture.dtype} {list(picture.shape)}; want uint8 {want}, as task.picture")
+    return outcome
 
 
 def nothing(editor: Editor, task: Task) -> Picture:
@@ -65,7 +92,7 @@ def stamp(editor: Editor, task: Task) -> Picture:
     """The patch at each handle copied to its target: drag accuracy at its best, and no edit."""
     picture = task.picture
     for edit in task.edits:
-        picture = stamped(picture, *_points(edit))
+        picture = stamped(picture, *endpoints(edit))
     return picture
 
 
@@ -111,7 +138,7 @@ def moved_pixels(picture: Picture, edit: Edit) -> Picture:
             forward = placement(mask, edit.offset, edit.scale, edit.angle)
             return np.where(warp_mask(mask, forward, size)[..., None], warp_picture(other, forward, size), picture)
         case Drag() | Face():
-            return warped(picture, *_points(edit))
+            return warped(picture, *endpoints(edit))
 
 
 def inpaint(picture: Picture, hole: Mask) -> Picture:
@@ -157,8 +184,8 @@ def stamped(picture: Picture, handles: Array, targets: Array) -> Picture:
     return out
 
 
-def _points(edit: Edit) -> tuple[Array, Array]:
-    """Handles and targets [n, 2] of an edit by points."""
+def endpoints(edit: Edit) -> tuple[Array, Array]:
+    """Handles and targets [n, 2] of an edit by points; of a face, the landmarks that guide."""
     match edit:
         case Drag():
             return np.array(edit.handles, float), np.array(edit.targets, float)

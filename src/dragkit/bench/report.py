@@ -8,21 +8,24 @@ import html
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from dragkit import pictures
+from dragkit.bench.measures import RADII
 from dragkit.bench.metrics import Interval
+from dragkit.bench.provenance import code
+from dragkit.bench.samples import Sample, held_out_runs, parse, write_text
 from dragkit.bench.tables import ERROR, RANKS, Line, in_order, labelled, names, summary
-from dragkit.bench.truth import SCENES, Sample, parse, write_text
+from dragkit.bench.truth import SCENES
 from dragkit.toy.tasks import KINDS
 
 SHOWN = 24  # scenes of a picture grid, the worst ones: 64 of every kind would make a page of 100 MB
 NAMES = ("results.json", "results.csv", "report.html")
-COLUMNS = {  # title -> metric
+COLUMNS = {  # title -> metric, against the truth
     "PSNR": "changed_psnr",
     "in destination": "destination_psnr",
     "in revealed area": "revealed_psnr",
@@ -37,6 +40,25 @@ COLUMNS = {  # title -> metric
     "landmarks px²": "landmark_px2",
     "untouched": "untouched",
 }
+GAPS = {"gap closed, colours": "colour_error", "gap closed, patterns": "pattern_error"}
+FIELD = {  # the same for what the field measures instead; doing nothing or a stamp gets the best of some of these
+    "MD px": "md",
+    "m-MD px": "m_md",
+    "region MD %": "region_md",
+    **{f"DAI {radius}": f"dai_{radius}" for radius in RADII},
+    **{f"DAI {radius} as coded": f"dai_{radius}_as_coded" for radius in RADII},
+    "IF": "fidelity",
+    "IF at 224": "fidelity_224",
+    "LPIPS to truth": "whole_lpips",
+    "there and back": "back_error",
+    "null edit": "null_error",
+}
+OPTIONAL = {
+    "image fidelity and LPIPS, whose package and weights were not on the machine": "fidelity",
+    "null edits, which --also null asks for": "null_error",
+    "edits there and back, which --also back asks for": "back_error",
+}
+COST = {"forwards": "forwards", "peak MiB": "peak_mib"}
 STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:2em;background:#fff;color:#222}"
     "table{border-collapse:collapse}td,th{padding:3px 8px;text-align:left;vertical-align:top}"
@@ -48,7 +70,7 @@ STYLE = (
 def write(out: Path, samples: Sequence[Sample]) -> tuple[list[Line], list[Path]]:
     """Write the three files of samples whose pictures lie in `out`: the lines of the tables, and the files' paths."""
     lines = summary(samples)
-    form = {"lines": [_line(line) for line in lines], "samples": [asdict(s) for s in samples]}
+    form = {"lines": [_line(line) for line in lines], "code": code(), "samples": [asdict(s) for s in samples]}
     paths = [out / name for name in NAMES]
     texts = json.dumps(plain(form), indent=1, allow_nan=False), table(samples), page(lines, samples, out)
     for path, text in zip(paths, texts, strict=True):
@@ -91,10 +113,11 @@ def table(samples: Sequence[Sample]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ("row", "kind", "split", "seed", "tags", "weights", "version", "failure")
-    writer.writerow([*head, *metrics, *(f"{part}_seconds" for part in parts)])
+    writer.writerow([*head, *metrics, *(f"{part}_seconds" for part in parts), *COST.values()])
     for s in samples:
         who = (s.row, s.kind, s.split, s.seed, " / ".join(s.tags), s.weights or "", s.version, s.failure)
         values = [s.metrics.get(name, "") for name in metrics] + [s.seconds.get(part, "") for part in parts]
+        values += [s.cost.get(name, "") for name in COST.values()]
         writer.writerow([*who, *values])
     return text.getvalue()
 
@@ -106,11 +129,14 @@ def page(lines: Sequence[Line], samples: Sequence[Sample], out: Path) -> str:
     named = list(zip(names(samples), samples, strict=True))
     body = [
         f"<h1>dragkit bench truth</h1><p>Split {splits}, weights {weights}. Errors are squared levels of 255 to the "
-        "nearest true target; PSNR in dB is that of the mean error. Brackets hold 95 % intervals over scenes.</p>"
+        "nearest true target; PSNR in dB is that of the mean error. Brackets hold 95 % intervals over scenes.</p>",
+        *_remarks(samples, out),
     ]
-    for group, mine in groupby(lines, key=lambda line: line.group):
-        body.append(f"<h2>{html.escape(group)}</h2>{_table(list(mine))}")
-        if group in KINDS:
+    for group, found in groupby(lines, key=lambda line: line.group):
+        mine = list(found)
+        body.append(f"<h2>{html.escape(group)}</h2>{_table(mine)}")
+        if group in KINDS:  # a tag's scenes are of several kinds, which do not have these metrics alike
+            body.append(_second_table(mine))
             body.append(_grid([(name, s) for name, s in named if s.kind == group], out))
     body.append("<h2>Settings</h2>" + "".join(_settings(named)))
     return (
@@ -119,10 +145,21 @@ def page(lines: Sequence[Line], samples: Sequence[Sample], out: Path) -> str:
     )
 
 
+def _remarks(samples: Sequence[Sample], out: Path) -> Iterable[str]:
+    """What a reader has to know: how often held-out scenes were looked at, and what was not measured."""
+    known = {metric for s in samples for metric in s.metrics}
+    missing = [title for title, metric in OPTIONAL.items() if metric not in known]
+    if any(s.split == "test" for s in samples):
+        yield f"<p>Held-out scenes were run {held_out_runs(out)} times into this folder.</p>"
+    if missing:
+        yield f"<p>Not measured: {'; '.join(missing)}.</p>"
+
+
 def _table(lines: Sequence[Line]) -> str:
-    shown = {title: m for title, m in COLUMNS.items() if any(m in line.means for line in lines)}
-    parts = dict.fromkeys(part for line in lines for part in line.seconds)
-    head = ["row", "n", "gap closed", "", "dB below ceiling", "in destination", *shown, *(f"{p} s" for p in parts)]
+    """A group's figures against the truth, and what was left out of them."""
+    shown = _present(COLUMNS, lines)
+    gaps = {title: m for title, m in GAPS.items() if any(m in line.gaps for line in lines)}
+    head = ["row", "n", "gap closed", "", *gaps, "dB below ceiling", "in destination", *shown]
     rows = []
     for line in lines:
         cells = [
@@ -130,13 +167,36 @@ def _table(lines: Sequence[Line]) -> str:
             str(line.n),
             interval_text(line.gap),
             _bar(line.gap),
+            *(interval_text(line.gaps.get(metric)) for metric in gaps.values()),
             interval_text(line.below, 1),
             interval_text(line.below_there, 1),
             *(_number(line.means.get(metric)) for metric in shown.values()),
-            *(_number(line.seconds.get(part)) for part in parts),
         ]
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     return _html_table(head, rows) + "".join(_left_out(lines))
+
+
+def _second_table(lines: Sequence[Line]) -> str:
+    """A group's figures by the metrics of the field, and what they cost."""
+    shown = _present(FIELD, lines)
+    parts = dict.fromkeys(part for line in lines for part in line.seconds)
+    rows = []
+    for line in lines:
+        cells = [
+            html.escape(line.row),
+            str(line.n),
+            *(_number(line.means.get(metric)) for metric in shown.values()),
+            *(_number(line.seconds.get(part)) for part in parts),
+            *(_number(line.cost.get(part)) for part in COST.values()),
+        ]
+        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+    table = _html_table(["row", "n", *shown, *(f"{part} s" for part in parts), *COST], rows)
+    return f"<details open><summary>Metrics of the field, and cost</summary>{table}</details>"
+
+
+def _present(titles: Mapping[str, str], lines: Sequence[Line]) -> dict[str, str]:
+    """The titles and metrics that some line has."""
+    return {title: metric for title, metric in titles.items() if any(metric in line.means for line in lines)}
 
 
 def _left_out(lines: Sequence[Line]) -> Iterable[str]:
@@ -147,6 +207,8 @@ def _left_out(lines: Sequence[Line]) -> Iterable[str]:
     for line in lines:
         if line.failed:
             yield f'<p class="bad">{html.escape(line.row)} failed: {", ".join(line.failed)}</p>'
+        for name, scenes in line.troubled.items():
+            yield f'<p class="bad">{html.escape(line.row)}, {name} not measured: {", ".join(scenes)}</p>'
 
 
 def _bar(gap: Interval | None) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import NamedTuple
@@ -13,14 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from dragkit.bench.metrics import WHITE, Interval, db_below_ceiling, gap_closed, paired_difference, talks
-from dragkit.bench.truth import Sample
+from dragkit.bench.samples import SHORT, Sample, digest
 from dragkit.toy.tasks import KINDS
 
 UNTOUCHED = 0.05  # share of samples left as they were, above which a row is not one of a method that edits
 SILENT = 0.1  # share of scenes that say nothing, above which the generator of a kind has to be mended
 ERROR, THERE = "changed_error", "destination_error"
+STATISTICS = ("colour_error", "pattern_error")
+REGIONS = (ERROR, THERE, "revealed_error")  # what is compared per tag, over kinds
 COMPARED = (
-    ERROR, THERE, "revealed_error", "background_error", "ghosting", "colour_error", "pattern_error", "landmark_px",
+    *REGIONS, "background_error", "ghosting", *STATISTICS, "landmark_px", "md", "null_error", "back_error",
 )  # fmt: skip
 RANKS, METHOD = {"nothing": 0, "paste": 1, "stamp": 2, "ceiling": 4}, 3
 
@@ -31,7 +31,8 @@ Key = tuple[str, str, str, int]  # version, kind, split, seed
 class Line:
     """A row's figures over the scenes of a group that say anything.
 
-    means: of every metric; a PSNR is that of the mean error. silent, failed: scenes left out, by name.
+    means: of every metric; a PSNR is that of the mean error. gaps: closed by colours and patterns (`replace`), of the
+    scenes whose colours or patterns say anything. silent, failed: scenes left out, by name.
     """
 
     group: str  # a kind, or "tag: shadow"
@@ -40,8 +41,11 @@ class Line:
     gap: Interval | None  # gap closed; None without scenes
     below: Interval | None  # dB below the ceiling where pixels should change; None where an error is 0
     below_there: Interval | None  # the same in the destination
+    gaps: Mapping[str, Interval]
     means: Mapping[str, float]
     seconds: Mapping[str, float]  # medians
+    cost: Mapping[str, float]  # median of U-Net forwards, largest peak
+    troubled: Mapping[str, tuple[str, ...]]  # scenes on which a probe failed, by the probe's name
     silent: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
@@ -77,7 +81,7 @@ def _line(group: str, row: str, samples: list[Sample], nothing: dict[Key, Sample
     told: list[Sample] = []
     silent: list[Sample] = []
     for s in known:
-        (told if _says(nothing[_key(s)], ceiling[_key(s)]) else silent).append(s)
+        (told if _says(nothing[_key(s)], ceiling[_key(s)], ERROR) else silent).append(s)
     best = [ceiling[_key(s)] for s in told]
     none, mine, least = (_values(of, ERROR) for of in ([nothing[_key(s)] for s in told], told, best))
     parts = dict.fromkeys(part for s in told for part in s.seconds)
@@ -88,23 +92,51 @@ def _line(group: str, row: str, samples: list[Sample], nothing: dict[Key, Sample
         gap_closed(none, mine, least) if told else None,
         _below(told, best, ERROR),
         _below(told, best, THERE),
+        _gaps([nothing[_key(s)] for s in told], told, best),
         _means(told),
         {part: median(s.seconds[part] for s in told if part in s.seconds) for part in parts},
+        _cost(told),
+        _troubled(samples),
         tuple(s.scene for s in silent),
         tuple(s.scene for s in samples if s.failure),
     )
 
 
-def _says(nothing: Sample, ceiling: Sample) -> bool:
+def _says(nothing: Sample, ceiling: Sample, metric: str) -> bool:
     """Whether a scene says anything: doing nothing is far enough from the best that can be shown."""
-    none, best = nothing.metrics[ERROR], ceiling.metrics[ERROR]
+    none, best = nothing.metrics[metric], ceiling.metrics[metric]
     return bool(none > best and talks(np.array([none]), np.array([best])).all())
+
+
+def _gaps(nothing: Sequence[Sample], mine: Sequence[Sample], best: Sequence[Sample]) -> dict[str, Interval]:
+    """Gap closed by each of STATISTICS, over the scenes that have it and on which it says anything."""
+    found = {}
+    for metric in STATISTICS:
+        rows = [
+            (none, own, least)
+            for none, own, least in zip(nothing, mine, best, strict=True)
+            if all(metric in s.metrics for s in (none, own, least)) and _says(none, least, metric)
+        ]
+        if rows:
+            found[metric] = gap_closed(*(_values(column, metric) for column in zip(*rows, strict=True)))
+    return found
 
 
 def _below(mine: Sequence[Sample], best: Sequence[Sample], metric: str) -> Interval | None:
     pairs = [(m, b) for m, b in zip(mine, best, strict=True) if metric in m.metrics and metric in b.metrics]
     a, b = (_values(side, metric) for side in ([m for m, _ in pairs], [b for _, b in pairs]))
     return db_below_ceiling(a, b) if len(a) and a.all() and b.all() else None
+
+
+def _cost(samples: Sequence[Sample]) -> dict[str, float]:
+    forwards = [s.cost["forwards"] for s in samples if "forwards" in s.cost]
+    peaks = [s.cost["peak_mib"] for s in samples if "peak_mib" in s.cost]
+    return ({"forwards": median(forwards)} if forwards else {}) | ({"peak_mib": max(peaks)} if peaks else {})
+
+
+def _troubled(samples: Sequence[Sample]) -> dict[str, tuple[str, ...]]:
+    names = dict.fromkeys(name for s in samples for name in s.troubles)
+    return {name: tuple(s.scene for s in samples if name in s.troubles) for name in names}
 
 
 def _means(samples: Sequence[Sample]) -> dict[str, float]:
@@ -124,7 +156,7 @@ def labelled(samples: Sequence[Sample]) -> list[Sample]:
     for s, name in zip(samples, names(samples), strict=True):
         found.append(replace(s, row=name))
         if s.preserved:
-            found.append(replace(s, row=f"{name}, preserve", metrics=s.preserved, preserved={}))
+            found.append(replace(s, row=f"{name}, preserve", metrics=s.preserved, preserved={}, troubles={}))
     return sorted(found, key=lambda s: (KINDS.index(s.kind), *_rank(s.row), s.seed))
 
 
@@ -132,13 +164,8 @@ def names(samples: Sequence[Sample]) -> list[str]:
     """What the row of each sample is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
     settings: dict[str, set[str]] = {}
     for s in samples:
-        settings.setdefault(s.row, set()).add(_digest(s))
-    return [s.row if len(settings[s.row]) == 1 else f"{s.row} {_digest(s)}" for s in samples]
-
-
-def _digest(sample: Sample) -> str:
-    text = json.dumps(sample.settings, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:6]
+        settings.setdefault(s.row, set()).add(digest(s.settings, SHORT))
+    return [s.row if len(settings[s.row]) == 1 else f"{s.row} {digest(s.settings, SHORT)}" for s in samples]
 
 
 def _rows(samples: Sequence[Sample]) -> list[str]:
@@ -164,10 +191,13 @@ def _values(samples: Sequence[Sample], metric: str) -> np.ndarray[tuple[int], np
 
 
 class Difference(NamedTuple):
-    """A metric of one row in two runs, over the scenes that both have: means, and the mean of A - B."""
+    """A metric of one row in two runs, over the scenes that both have: means, and the mean of A - B.
+
+    group: a kind, or "tag: shadow".
+    """
 
     row: str
-    kind: str
+    group: str
     metric: str
     a: float
     b: float
@@ -194,18 +224,26 @@ def compare(
     for side, name, wanted in ((a, "A", row), (b, "B", against or row)):
         if wanted is not None and wanted not in _rows(side):
             raise ValueError(f"{name} has no row {wanted!r}; it has {', '.join(_rows(side)) or 'none'}")
-    found = []
+    found: list[Difference] = []
     for mine, other in rows:
         theirs = {_key(s): s for s in b if s.row == other}
         pairs = [(s, theirs[_key(s)]) for s in a if s.row == mine and _key(s) in theirs]
         title = mine if mine == other else f"{mine} - {other}"
         for kind in dict.fromkeys(s.kind for s, _ in pairs):
-            for metric in COMPARED:
-                both = [(s, t) for s, t in pairs if s.kind == kind and metric in s.metrics and metric in t.metrics]
-                if both:
-                    x, y = (_values(side, metric) for side in ([s for s, _ in both], [t for _, t in both]))
-                    means = float(x.mean()), float(y.mean())
-                    found.append(Difference(title, kind, metric, *means, paired_difference(x, y)))
+            found += _differences(title, kind, [(s, t) for s, t in pairs if s.kind == kind], COMPARED)
+        for tag in sorted({tag for s, _ in pairs for tag in s.tags}):
+            found += _differences(title, f"tag: {tag}", [(s, t) for s, t in pairs if tag in s.tags], REGIONS)
     if not found:
         raise ValueError("A and B have no sample in common; run both on the same split and kinds with one version")
     return found
+
+
+def _differences(
+    row: str, group: str, pairs: Sequence[tuple[Sample, Sample]], compared: Sequence[str]
+) -> Iterator[Difference]:
+    """The differences of those metrics that both samples of some pairs have."""
+    for metric in compared:
+        both = [(s, t) for s, t in pairs if metric in s.metrics and metric in t.metrics]
+        if both:
+            x, y = (_values(side, metric) for side in ([s for s, _ in both], [t for _, t in both]))
+            yield Difference(row, group, metric, float(x.mean()), float(y.mean()), paired_difference(x, y))

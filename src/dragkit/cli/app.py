@@ -158,6 +158,7 @@ def drag(picture: Picture, point: Points, mask: Masked, wish: Wish, load: Load, 
     \b
     dragkit drag face.png --point "64,80->64,96" -o smile.png
     dragkit drag giraffe.png --point "40,60->40,30" --point 40,100 --mask neck-mask.png
+    dragkit drag face.png --point "64,80->64,96" --method dragdiffusion --prompt "a face"
     """
     pairs = [Drag.parse_point(text) for text in point]
     form: Json = {"kind": "drag", "handles": [p[0] for p in pairs], "targets": [p[1] for p in pairs]}
@@ -186,6 +187,32 @@ def face(
     form: Json = {"kind": "face", "points": points, "reference": _file(reference)}
     form |= {"landmarks": _json(landmarks), "reference_landmarks": _json(reference_landmarks)}
     _edit("face", picture, form, wish, load, save, way)
+
+
+@app.command()
+@grouped
+def finetune(
+    picture: Picture,
+    load: Load,
+    prompt: Annotated[str, typer.Option(help="What the picture shows.")] = "",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 80,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 5e-4,
+    batch: Annotated[int, typer.Option(min=1, help="Noises in a step.")] = 4,
+    rank: Annotated[int, typer.Option(min=1, help="Rank of the weights.")] = 16,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="LORA.safetensors", show_default="IN-lora.safetensors here")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Let a model memorise a picture: a LoRA for `drag --lora`, and for diffusers.
+
+    \b
+    dragkit finetune face.png --prompt "a face" -o face.safetensors
+    dragkit drag face.png --point "64,80->64,96" --method dragdiffusion --lora face.safetensors
+    """
+    how = {"steps": steps, "rate": rate, "batch": batch, "rank": rank}
+    target = output or Path(f"{picture.stem}-lora.safetensors")
+    work.finetune(pictures.read(picture), prompt, how, load, target, force)
 
 
 @app.command()

@@ -114,6 +114,10 @@ class Way:
     ] = None
     embed_source: Annotated[bool, typer.Option("--embed-source", help="Put the pictures into the record.")] = False
     invert: Annotated[bool, typer.Option("--invert", help="Invert pictures made by `dragkit generate` too.")] = False
+    lora: Annotated[
+        str,
+        typer.Option(metavar="FILE|auto|none", help="What the model remembers of the picture; auto: as the method."),
+    ] = "auto"
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

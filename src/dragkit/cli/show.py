@@ -22,6 +22,7 @@ def methods() -> None:
 
     for name, method in METHODS.items():
         typer.echo(f"{name}: {(type(method).__doc__ or '').strip().splitlines()[0]}")
+        typer.echo(f"  for {', '.join(sorted(method.kinds))}")
         for field in fields(method):
             source = field.metadata.get("source", "")
             typer.echo(f"  {field.name} = {getattr(method, field.name)}")

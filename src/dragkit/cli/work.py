@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -18,10 +19,11 @@ from dragkit import pictures
 from dragkit.cli import records
 from dragkit.cli.options import Json, Load, Save, Way, say
 from dragkit.cli.records import Drawing
-from dragkit.edits import Request, check, explain
+from dragkit.edits import Edit, Request, check, explain
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
+    from dragkit.lora import Lora
     from dragkit.source import Source
 
 SAME = 1.0  # mean difference in grey levels below which a re-created picture is the given one (another machine rounds)
@@ -42,18 +44,25 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     check(request, (picture.shape[1], picture.shape[0]))
     request = request.model_copy(update={"model": load.model or request.model})
     outputs = ready_outputs(save, default, request.count, previews=way.preview_every is not None)
+    if way.lora == "none":
+        request = request.model_copy(update={"settings": {**request.settings, "lora": None}})
     method = chosen_method(request)
+    refuse_unable(method, request.edits)
+    if way.lora not in ("auto", "none") and not Path(way.lora).is_file():
+        raise ValueError(f"there is no LoRA {way.lora}; `dragkit finetune` makes one")
     if way.embed_source:
         records.edit_record(request, "", embed=True, invert=way.invert)  # refuses what is too large, before the work
     editor = loaded(request.model, load)
     if recorded.get("weights", editor.weights_hash) != editor.weights_hash:
         say("the weights are not those of the record: the result will differ")
-    source = _regenerated(editor, request, way) or _inverted(editor, request, picture)
+    source = _regenerated(editor, request, way)
+    lora = _remembered(editor, request, picture, method, way, source is not None)
+    source = source or _inverted(editor, request, picture, lora)
     result = None
     for index, output in enumerate(outputs):
         one = request.model_copy(update={"seed": request.seed + index, "count": 1})
         if result is None or result.random:
-            result = _edited(editor, source, one, method, output, way.preview_every, save.force)
+            result = _edited(editor, source, one, method, lora, output, way.preview_every, save.force)
             for note in result.notes:
                 say(note)
         if index == 1 and not result.random:
@@ -76,6 +85,23 @@ def generate(drawing: Drawing, count: int, load: Load, save: Save) -> None:
         write(output, source.picture, records.generate_record(one, editor.weights_hash, source.picture), save.force)
 
 
+def finetune(picture: pictures.Pixels, prompt: str, how: Json, load: Load, output: Path, force: bool) -> None:
+    """Memorise a picture and write the LoRA."""
+    from dragkit import lora
+    from dragkit.memorise import Training
+
+    training = Training(**how)
+    if output.exists() and not force:
+        raise ValueError(f"{output} exists already; give another output with -o or overwrite it with --force")
+    if not output.parent.is_dir():
+        raise ValueError(f"there is no folder {output.parent}; make it first")
+    editor = loaded(load.model or "toy", load)
+    with progress("memorising") as tick:
+        found = editor.memorise(picture, prompt, how=training, progress=tick)
+    lora.write(output, found)
+    print(output)
+
+
 def chosen_method(request: Request) -> Any:
     """The method of a request, with the defaults for its model and the settings asked for."""
     from dragkit.methods import METHODS, for_model
@@ -83,7 +109,8 @@ def chosen_method(request: Request) -> Any:
     if request.method not in METHODS:
         raise ValueError(f"there is no method {request.method}; give one of {', '.join(METHODS)}")
     method = for_model(request.method, request.model)
-    types = get_type_hints(type(method))
+    hints = get_type_hints(type(method))
+    types = {field.name: hints[field.name] for field in dataclasses.fields(method)}
     changes = {}
     for name, value in request.settings.items():
         if name not in types:
@@ -93,6 +120,13 @@ def chosen_method(request: Request) -> Any:
         except ValidationError as error:
             raise ValueError(f"the setting {name}: {explain(error)}") from None
     return dataclasses.replace(method, **changes)
+
+
+def refuse_unable(method: Any, edits: Sequence[Edit]) -> None:
+    """`methods.method.check`, loaded when it is needed: it brings torch along."""
+    from dragkit.methods.method import check
+
+    check(method, edits)
 
 
 def parse_settings(texts: list[str]) -> Json:
@@ -142,7 +176,14 @@ def loaded(model: str, load: Load) -> Editor:
     """The editor of a model; this is where torch is imported."""
     from dragkit.editor import Editor
 
-    return Editor.from_pretrained(model, device=load.device, dtype=load.dtype, prediction=load.prediction)
+    precision = {"device": load.device, "dtype": load.dtype, "prediction": load.prediction}
+    return Editor.from_pretrained(model, **precision, cache=cache_folder())
+
+
+def cache_folder() -> Path:
+    """Where what was memorised of pictures is kept: $DRAGKIT_CACHE, else dragkit in the user's folder of caches."""
+    given = os.environ.get("DRAGKIT_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dragkit"
 
 
 def write(path: Path, picture: pictures.Pixels, text: str | None, force: bool) -> None:
@@ -184,26 +225,53 @@ def _regenerated(editor: Editor, request: Request, way: Way) -> Source | None:
     return source
 
 
-def _inverted(editor: Editor, request: Request, picture: pictures.Pixels) -> Source:
+def _remembered(
+    editor: Editor, request: Request, picture: pictures.Pixels, method: Any, way: Way, drawn: bool
+) -> Lora | None:
+    """The LoRA of a file, or one trained on the picture if the method wants it; none for a picture drawn here."""
+    if way.lora not in ("auto", "none"):
+        from dragkit.lora import read
+
+        lora = read(Path(way.lora), editor.model)
+        say(f"the record will not hold {way.lora}: give --lora again to repeat the edit")
+        return lora
+    wanted = method.lora
+    if wanted is None or drawn:
+        return None
+    with progress("memorising") as tick:
+        return editor.memorise(picture, request.prompt, how=wanted, progress=tick)
+
+
+def _inverted(editor: Editor, request: Request, picture: pictures.Pixels, lora: Lora | None) -> Source:
     with progress("inverting") as tick:
         return editor.invert(
             picture,
             prompt=request.prompt,
             steps=request.steps,
             negative_prompt=request.negative_prompt,
+            lora=lora,
             progress=tick,
         )
 
 
 def _edited(
-    editor: Editor, source: Source, request: Request, method: Any, output: Path, every: int | None, force: bool
+    editor: Editor,
+    source: Source,
+    request: Request,
+    method: Any,
+    lora: Lora | None,
+    output: Path,
+    every: int | None,
+    force: bool,
 ) -> Result:
     """One result, with a bar that moves and the previews written on the way."""
+    shown: set[int] = set()
 
     def watch(step: Any) -> None:
         done = step.levels - step.level
         tick(done, step.levels)
-        if every and done % every == 0 and done < step.levels:
+        if every and done % every == 0 and 0 < done < step.levels and done not in shown:
+            shown.add(done)
             path = output.with_stem(f"{output.stem}.step-{done:03d}")
             pictures.write(path, editor.preview(step, source), force=force)
 
@@ -218,6 +286,7 @@ def _edited(
             guidance=request.guidance,
             seed=request.seed,
             preserve=request.preserve,
+            lora=lora,
             callback=watch,
         )
 

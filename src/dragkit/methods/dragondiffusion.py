@@ -1,7 +1,7 @@
 """DragonDiffusion (Mou et al. 2023, arXiv 2307.02421) and its later form DiffEditor (arXiv 2402.02583).
 
 The loop is `DragonDiffusion.run`; what each edit asks for - rows of the energy, places of the gradient, keys and
-values, the noise it starts from - is a `Plan`, made in `dragkit.plans`.
+values, the noise it starts from - is a `Plan`, made in `dragkit.plans` and carried out in `dragkit.carry`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from dragkit.attention import Rule, attend, inject
+from dragkit.carry import start, token_parts
 from dragkit.energy import Features, energy
 from dragkit.features import observe, on_grid
-from dragkit.methods.method import Job, Step
+from dragkit.methods.method import Job, Method, Step
 from dragkit.model import StableDiffusion
-from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest, start, token_parts
+from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
 from dragkit.schedule import clean, ddim
 from dragkit.source import BLOCKS, Record, Source, guided_eps, recorded_eps
 
@@ -30,7 +31,7 @@ def _note(text: str, source: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class DragonDiffusion:
+class DragonDiffusion(Method):
     """Energy guidance from feature correspondence, with a memory bank of keys and values.
 
     The defaults are the plain algorithm of the released code ("D"); `DIFFEDITOR` below is the later one ("D+").
@@ -62,6 +63,9 @@ class DragonDiffusion:
         default=False, metadata=_note("map Move's cosine to [0, 1]", "unclamped it has a pole at -1/4; off = published")
     )
     fresh: float = field(default=0.0, metadata=_note("share of fresh noise in vacated cells", "0 = published"))
+    temperature: float = field(
+        default=1.0, metadata=_note("deviation of the fresh noise; below 1 less is invented", "1 = published")
+    )
     restyle: float = field(
         default=0.0,
         metadata=_note("noise of a repainted object takes the reference's mean, deviation", "0 = published"),
@@ -72,8 +76,13 @@ class DragonDiffusion:
     hide: bool = field(
         default=False, metadata=_note("cells see only what belongs there: docs/dragondiffusion.md", "off = published")
     )
-    flow: bool = field(default=False, metadata=_note("points take their surroundings along", "off = published"))
+    warp: bool = field(
+        default=False, metadata=_note("drags and faces take from the picture warped by their points", "off = published")
+    )
     radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
+    blocks: tuple[int, ...] = field(
+        default=BLOCKS, metadata=_note("up blocks whose features guide", "second and third of four, section 3.2")
+    )
     weights: Mapping[str, Weights] = field(
         default_factory=lambda: PUBLISHED, metadata=_note("weights per kind of edit", "DragonDiffusion, released code")
     )
@@ -82,6 +91,12 @@ class DragonDiffusion:
         if self.reference not in ("bank", "branch"):
             raise ValueError(
                 f"reference is {self.reference!r}; give 'bank' (memory bank) or 'branch' (parallel branch)"
+            )
+        known = BLOCKS if self.reference == "bank" else range(4)
+        if not self.blocks or len(set(self.blocks)) < len(self.blocks) or not set(self.blocks) <= set(known):
+            raise ValueError(
+                f"blocks is {list(self.blocks)}; give some of {list(known)}, each once (a bank records {list(BLOCKS)} "
+                "only, reference='branch' has all four)"
             )
 
     def random(self, job: Job) -> bool:
@@ -97,7 +112,7 @@ class DragonDiffusion:
         region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
         pictures = [job.source, *(r for r in job.references if r is not None)]
         branches = [source.latents[-1:] for source in pictures]
-        z = start(job, plans, self.fresh, self.restyle)
+        z = start(job, plans, self.fresh, self.restyle, self.temperature)
         for n in range(schedule.levels, 0, -1):
             share = schedule.share(n)
             records, branches = self._records(model, pictures, branches, n)
@@ -132,7 +147,7 @@ class DragonDiffusion:
         records, below = [], []
         for source, z in zip(pictures, branches, strict=True):
             t, alpha = source.schedule.t.tolist(), source.schedule.alpha.tolist()
-            eps, seen = recorded_eps(model, z, t[n], alpha[n], source.text, source.guidance)
+            eps, seen = recorded_eps(model, z, t[n], alpha[n], source.text, source.guidance, self.blocks)
             records.append(seen)
             below.append(ddim(z, eps, alpha[n], alpha[n - 1]))
         return records, below
@@ -151,12 +166,12 @@ class DragonDiffusion:
             return None
         shape = plans[0].grid.shape
         inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
-        references: list[Features] = [on_grid(r.features, BLOCKS, shape) for r in records]
+        references: list[Features] = [on_grid(r.features, self.blocks, shape) for r in records]
         with torch.enable_grad():
             live = z.detach().requires_grad_(True)
-            with observe(model.unet, BLOCKS, stop=True) as seen:
+            with observe(model.unet, self.blocks, stop=True) as seen:
                 model.predict(live, int(schedule.t[n]), job.text[1:])
-            now = on_grid(seen, BLOCKS, shape)
+            now = on_grid(seen, self.blocks, shape)
             edit = energy(now, references, [row for p in plans for row in p.inner])
             other = energy(now, references, [row for p in plans for row in p.outer] + rest(plans))
             inner = torch.autograd.grad(edit, live, retain_graph=True)[0] if edit.requires_grad else torch.zeros_like(z)
@@ -186,9 +201,10 @@ TOY = DragonDiffusion(
     content=0.3,
     mapped=True,
     fresh=1.0,
+    temperature=0.7,
     hide=True,
     near=0.1,
-    flow=True,
+    warp=True,
     restyle=1.0,
     inject_pair=(0.0, 1.0),
 )

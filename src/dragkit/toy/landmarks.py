@@ -31,6 +31,12 @@ class LandmarkNet(nn.Module):
         self.head = nn.Conv2d(WIDTHS[1], POINTS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        heat = self.head(self.decoded(x)).float().flatten(2).softmax(-1).unflatten(2, (GRID, GRID))  # [n 68 h w]
+        centres = (torch.arange(GRID, device=x.device) + 0.5) / GRID
+        return torch.stack([heat.sum(2) @ centres, heat.sum(3) @ centres], -1)
+
+    def decoded(self, x: Tensor) -> Tensor:
+        """Features [n, 48, 32, 32] before the last convolution."""
         x = F.relu(self.stem(x))
         levels = []
         for down in self.downs:
@@ -39,9 +45,7 @@ class LandmarkNet(nn.Module):
         x = self.middle(x)
         for up, skip in zip(reversed(self.ups), reversed(levels[:-1]), strict=True):
             x = up(F.interpolate(x, scale_factor=2.0)) + skip
-        heat = self.head(F.relu(x)).float().flatten(2).softmax(-1).unflatten(2, (GRID, GRID))  # [n 68 h w]
-        centres = (torch.arange(GRID, device=x.device) + 0.5) / GRID
-        return torch.stack([heat.sum(2) @ centres, heat.sum(3) @ centres], -1)
+        return F.relu(x)
 
 
 class _Step(nn.Module):
@@ -73,13 +77,28 @@ def detect(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     The face should fill the picture as toy faces do. Raises ValueError for another array and FileNotFoundError
     when the weights are missing.
     """
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-        raise ValueError(f"picture is {picture.dtype} {list(picture.shape)}; give uint8 [height, width, 3]")
-    height, width = picture.shape[:2]
-    x = torch.from_numpy(prepare(picture).copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+    x = _input(picture)
     with torch.no_grad():
         points = network()(x)[0].numpy()
-    return np.asarray(points * (width, height), np.float32)
+    return np.asarray(points * picture.shape[1::-1], np.float32)
+
+
+def features(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the network sees in a picture uint8 [h, w, 3]: float32 [48], its last features averaged over the picture.
+
+    For a Frechet distance between sets of faces. It knows the shapes of faces, and next to nothing of fine texture.
+    Raises as `detect`.
+    """
+    x = _input(picture)
+    with torch.no_grad():
+        return np.asarray(network().decoded(x)[0].mean((1, 2)).numpy(), np.float32)
+
+
+def _input(picture: NDArray[np.uint8]) -> Tensor:
+    """A picture as the network takes it: [1, 3, 128, 128] in -1..1."""
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"picture is {picture.dtype} {list(picture.shape)}; give uint8 [height, width, 3]")
+    return torch.from_numpy(prepare(picture).copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1)
 
 
 @cache

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dragkit.edits import Edit
 
@@ -26,6 +27,7 @@ class Task:
 
     prompt and target_prompt describe the picture before and after. destination: where what was asked for belongs
     afterwards; revealed: where it was and is no more (bool [h, w]). tags: effects in the picture or in the answer.
+    landmarks: of a face, before and in the best target: [68, 2] each, (x, y) in px.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Task:
     revealed: Mask
     tags: frozenset[str]
     reference: Picture | None = None
+    landmarks: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None
 
 
 def task(kind: str, seed: int, split: str = "dev", size: tuple[int, int] = (128, 128)) -> Task:
@@ -60,9 +63,11 @@ def task(kind: str, seed: int, split: str = "dev", size: tuple[int, int] = (128,
 
 def _finished(kind: str, seed: int, split: str, draft: Draft) -> Task:
     scene, best = draft.scene, draft.after[0]
+    faces = [s.face.landmarks for s in (scene, best) if s.face is not None]
     return Task(
         kind, seed, split, scene.picture(), scene.caption, (draft.edit,), tuple(s.picture() for s in draft.after),
         best.caption, draft.after_mask, draft.before_mask & ~draft.after_mask, scene.tags | best.tags, draft.reference,
+        (faces[0], faces[1]) if faces else None,
     )  # fmt: skip
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from dragkit.cli.bench.ablate import ablate
 from dragkit.cli.bench.compare import compare
+from dragkit.cli.bench.dragbench import dragbench
+from dragkit.cli.bench.faces import faces
+from dragkit.cli.bench.publish import publish
 from dragkit.cli.bench.truth import truth
 from dragkit.cli.options import grouped
 
@@ -19,5 +23,5 @@ bench = typer.Typer(
     dragkit bench compare out/before out/after
     """,
 )
-for command in (truth, compare):
+for command in (truth, faces, compare, ablate, publish, dragbench):
     bench.command()(grouped(command))

@@ -26,7 +26,8 @@ def compare(a: Run, b: Run, row: Name = None, against: Other = None) -> None:
         raise ValueError(f"got --against {against} without --row; name the row of A with --row")
     found = differences(report.read(a), report.read(b), row, against)
     width = max(len(d.row) for d in found)
-    print(f"{'row':{width}} {'kind':9} {'metric':17} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
+    wide = max(len(d.group) for d in found)
+    print(f"{'row':{width}} {'group':{wide}} {'metric':17} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
     for d in found:
-        change = report.interval_text(d.change)
-        print(f"{d.row:{width}} {d.kind:9} {d.metric:17} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}  {change:28} {d.verdict}")
+        who = f"{d.row:{width}} {d.group:{wide}} {d.metric:17} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}"
+        print(f"{who}  {report.interval_text(d.change):28} {d.verdict}")

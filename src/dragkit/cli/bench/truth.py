@@ -15,6 +15,7 @@ from dragkit.edits import Request
 
 if TYPE_CHECKING:
     from dragkit.bench.baselines import Row
+    from dragkit.bench.probes import Probe
     from dragkit.bench.tables import Line
 
 
@@ -42,6 +43,9 @@ class Scenes:
     split: Annotated[str, typer.Option(metavar="dev|test", help="dev to choose settings by, test to report.")] = "dev"
     size: Annotated[str, typer.Option(metavar="quick|full|N", help="Scenes per kind: 8, 64 or N.")] = "quick"
     kinds: Annotated[list[str], typer.Option(metavar="KIND,KIND", help="move,resize,...", show_default="all")] = ()  # type: ignore[assignment]
+    also: Annotated[
+        list[str], typer.Option(metavar="null,back", help="Null edits, edits there and back: an edit each.")
+    ] = ()  # type: ignore[assignment]
 
 
 def truth(
@@ -55,23 +59,28 @@ def truth(
     \b
     dragkit bench truth --size 16 --kinds move,resize
     dragkit bench truth --method-file mine.py --split test --size full
+    dragkit bench truth --size 4 --also null,back
     """
-    from dragkit.bench import report
+    from dragkit.bench import report, samples
     from dragkit.bench.baselines import BASELINES
     from dragkit.bench.truth import load as stored
     from dragkit.bench.truth import run
 
     if scenes.split not in ("dev", "test"):
         raise ValueError(f"there is no split {scenes.split}; give dev or test")
-    kinds, seeds = _kinds(scenes.kinds), range(_count(scenes.size))
-    rows = [*BASELINES, *_methods(measured, load.model or "toy")]
+    kinds, seeds = _kinds(scenes.kinds), range(counted(scenes.size))
+    rows, asked = [*BASELINES, *_methods(measured, load.model or "toy")], _probes(scenes.also)
     out.mkdir(parents=True, exist_ok=True)
     editor = work.loaded(load.model or "toy", load)
+    if scenes.split == "test":
+        samples.note_held_out(out, {r.name: r.settings for r in rows}, editor.weights_hash, kinds, len(seeds))
     total = len(seeds) * sum(kind in row.kinds for kind in kinds for row in rows)
     with work.progress("measuring") as tick:
-        for done, sample in enumerate(run(editor, rows, kinds, scenes.split, seeds, out), 1):
+        for done, sample in enumerate(run(editor, rows, kinds, scenes.split, seeds, out, asked), 1):
             if sample.failure:
                 say(f"{sample.row} failed on {sample.scene}: {sample.failure}")
+            for probe, trouble in sample.troubles.items():
+                say(f"{sample.row}, {probe} on {sample.scene}: {trouble}")
             tick(done, total)
     lines, paths = report.write(out, stored(out, scenes.split, editor.weights_hash))
     _show(lines)
@@ -89,12 +98,28 @@ def _kinds(given: Sequence[str]) -> list[str]:
     return [kind for kind in KINDS if kind in kinds]
 
 
-def _count(size: str) -> int:
+def counted(size: str) -> int:
+    """Scenes per kind of --size."""
     from dragkit.bench.truth import SIZES
 
     if size not in SIZES and not (size.isdecimal() and int(size)):
         raise ValueError(f'got "{size}" for --size, want quick, full or a number of scenes')
     return SIZES.get(size) or int(size)
+
+
+def _probes(also: Sequence[str]) -> list[Probe]:
+    """What every sample is probed for: distances always, fidelity where it can be measured, and what is asked for."""
+    from dragkit.bench import probes
+
+    names = [name.strip() for text in also for name in text.split(",")]
+    for name in names:
+        if name not in probes.ALSO:
+            raise ValueError(f"there is no {name} to measure; give some of {', '.join(probes.ALSO)} to --also")
+    found = [probes.DISTANCE, *(probes.ALSO[name] for name in dict.fromkeys(names))]
+    try:
+        return [*found, probes.fidelity()]
+    except (ImportError, FileNotFoundError):  # the report says so
+        return found
 
 
 def _methods(measured: Measured, model: str) -> list[Row]:

@@ -1,0 +1,123 @@
+"""Figures of a public benchmark over its samples, and the files that say them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dragkit.bench import metrics
+from dragkit.bench.dragbench import Record
+from dragkit.bench.measures import RADII
+from dragkit.bench.metrics import Interval
+from dragkit.bench.provenance import code
+from dragkit.bench.report import plain
+from dragkit.bench.samples import SHORT, digest, write_text
+from dragkit.bench.tables import UNTOUCHED, in_order
+
+NAMES = ("results.json", "results.csv")
+FIGURES = {  # title: metric, digits
+    "MD px": ("md", 1),
+    "m-MD px": ("m_md", 1),
+    "region MD %": ("region_md", 1),
+    **{f"DAI {radius}": (f"dai_{radius}", 3) for radius in RADII},
+    **{f"DAI {radius} as coded": (f"dai_{radius}_as_coded", 3) for radius in RADII},
+    "IF": ("fidelity", 3),
+    "IF at 224": ("fidelity_224", 3),
+    "untouched": ("untouched", 2),
+}
+PER_PAIR = ("md", "m_md")  # means over all pairs of a benchmark, the others over pictures: as published
+
+
+class Line(NamedTuple):
+    """A row over its samples. figures: by title, those that were measured on at least one sample."""
+
+    row: str
+    n: int  # samples
+    pairs: int  # of handle and target
+    figures: dict[str, Interval]
+    failed: list[str]
+    troubled: list[str]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the row did what it was asked for, instead of giving back what it was given."""
+        return self.row == "nothing" or "untouched" not in self.figures or self.figures["untouched"].value <= UNTOUCHED
+
+
+def summary(records: Sequence[Record]) -> list[Line]:
+    """A line for every row, in the order of a table."""
+    rows: dict[str, list[Record]] = {}
+    for name, record in zip(_names(records), records, strict=True):
+        rows.setdefault(name, []).append(record)
+    return [_line(name, rows[name]) for name in in_order(rows)]
+
+
+def _line(name: str, records: Sequence[Record]) -> Line:
+    done = [r for r in records if not r.failure]
+    figures = {
+        title: _figure(metric, those)
+        for title, (metric, _) in FIGURES.items()
+        if (those := [r for r in done if metric in r.metrics])
+    }
+    failed, troubled = [r.sample for r in records if r.failure], [r.sample for r in done if r.troubles]
+    return Line(name, len(done), sum(r.pairs for r in done), figures, failed, troubled)
+
+
+def _figure(metric: str, records: Sequence[Record]) -> Interval:
+    """A metric's mean over pictures or pairs. The interval is over pictures: the pairs of one share its fate."""
+    values = np.array([r.metrics[metric] for r in records])
+    if metric not in PER_PAIR:
+        return metrics.interval(values)
+    pairs = np.array([r.pairs for r in records], float)
+    return metrics._bootstrap(lambda v, p: v.sum(-1) / p.sum(-1), values=values * pairs, pairs=pairs)
+
+
+def _names(records: Sequence[Record]) -> list[str]:
+    """What the row of each record is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
+    settings: dict[str, set[str]] = {}
+    for r in records:
+        settings.setdefault(r.row, set()).add(digest(r.settings, SHORT))
+    return [r.row if len(settings[r.row]) == 1 else f"{r.row} {digest(r.settings, SHORT)}" for r in records]
+
+
+def write(
+    out: Path, records: Sequence[Record], refused: Mapping[str, str], notes: Sequence[str]
+) -> tuple[list[Line], list[Path]]:
+    """Write the files of records: the lines of the table, and the files' paths.
+
+    refused: why samples could not be used, by name. notes: what the figures are of, and what was left out and why.
+    """
+    lines = summary(records)
+    form = {
+        "lines": [line._asdict() | {"valid": line.valid} for line in lines],
+        "notes": list(notes),
+        "refused": dict(refused),
+        "code": code(),
+        "records": [asdict(r) for r in records],
+    }
+    paths = [out / name for name in NAMES]
+    for path, text in zip(paths, (json.dumps(plain(form), indent=1, allow_nan=False), table(records)), strict=True):
+        write_text(path, text)
+    return lines, paths
+
+
+def table(records: Sequence[Record]) -> str:
+    """One line of CSV per sample and row."""
+    columns = [metric for metric, _ in FIGURES.values() if any(metric in r.metrics for r in records)]
+    parts = sorted({part for r in records for part in r.seconds})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = ["row", "sample", "transposed", "pairs", "weights", "version", "failure"]
+    writer.writerow([*head, *columns, *(f"{part}_seconds" for part in parts)])
+    for name, r in zip(_names(records), records, strict=True):
+        who: list[Any] = [name, r.sample, r.transposed, r.pairs, r.weights or "", r.version, r.failure]
+        figures = [r.metrics.get(metric, "") for metric in columns]
+        writer.writerow([*who, *figures, *(r.seconds.get(part, "") for part in parts)])
+    return text.getvalue()

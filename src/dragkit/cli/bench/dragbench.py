@@ -1,0 +1,144 @@
+"""`dragkit bench dragbench`: measure methods on the public benchmarks of real pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragkit.cli import work
+from dragkit.cli.bench.truth import Measured, _methods
+from dragkit.cli.options import Load, say
+
+if TYPE_CHECKING:
+    from dragkit.bench.dragbench import Record
+    from dragkit.bench.dragtables import Line
+    from dragkit.bench.judges import Judge
+    from dragkit.editor import Editor
+
+FIRST = "nothing"  # the first row of every sample
+
+
+@dataclasses.dataclass(frozen=True)
+class Taken:
+    """Which samples, and how."""
+
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first N samples.", show_default="all")] = (
+        None
+    )
+    transposed: Annotated[bool, typer.Option("--transposed", help="With x and y exchanged: upright becomes wide.")] = (
+        False
+    )
+    features_model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="By whose features MD is measured.", show_default="the edited model"),
+    ] = None
+
+
+def dragbench(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A DragBench or Drag100 folder.", show_default=False)],
+    taken: Taken,
+    measured: Measured,
+    load: Load,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results and tables.")] = Path("out/dragbench"),
+) -> None:
+    """Measure methods on DragBench or Drag100 by the field's metrics. What is stored in --out is not run again.
+
+    \b
+    dragkit bench dragbench drag_bench_data --model sd15 --prompts --features-model sd21
+    dragkit bench dragbench Drag100 --limit 10 --steps 20 --set strength=2
+    dragkit bench dragbench Drag100 --method-file mine.py --transposed
+
+    Results lie in --out/results/ROW as the original evaluators expect them.
+    """
+    from dragkit.bench import datasets, dragbench, dragtables
+    from dragkit.bench.baselines import BASELINES
+
+    count = len(datasets.samples(folder)[: taken.limit])
+    rows = [*(row for row in BASELINES if not row.sees_truth), *_methods(measured, load.model or "toy")]
+    out.mkdir(parents=True, exist_ok=True)
+    editor = work.loaded(load.model or "toy", load)
+    judges, notes = _judges(editor, taken.features_model, load)
+    refused: dict[str, str] = {}
+    contents: set[str] = set()
+
+    def write() -> None:
+        if not contents:
+            return
+        records = dragbench.load(out, contents, editor.weights_hash, judges)
+        lines, paths = dragtables.write(out, records, refused, notes)
+        _show(lines)
+        for path in paths:
+            print(path)
+
+    try:
+        with work.progress("measuring") as tick:
+            asked = dragbench.run(editor, rows, folder, out, judges, taken.limit, taken.transposed)
+            for found in asked:
+                if isinstance(found, dragbench.Refused):
+                    refused[found.sample] = found.reason
+                    say(f"left out: {found.reason}")
+                else:
+                    contents.add(found.content)
+                    _tell(found)
+                tick(len(contents) + len(refused), count)
+    except KeyboardInterrupt:
+        write()  # of what is done
+        raise
+    write()
+    for note in notes:
+        say(note)
+    if not contents:
+        raise ValueError(f"none of the {count} samples in {folder} can be used; see above")
+
+
+def _judges(editor: Editor, features_model: str | None, load: Load) -> tuple[list[Judge], list[str]]:
+    """Those that can be had on this machine, and what the figures are of or why they are missing."""
+    from dragkit.bench import judges
+
+    eyes = editor.model
+    if features_model is not None:
+        eyes = work.loaded(features_model, dataclasses.replace(load, prediction=None)).model
+    notes = [
+        f"MD, m-MD and region MD are by the features of {eyes.name}, weights {eyes.weights_hash}; "
+        "published ones by those of Stable Diffusion 2.1"
+    ]
+    found = [judges.distances(eyes, native=features_model is not None)]
+    try:
+        found.append(judges.fidelity())
+    except (ImportError, FileNotFoundError) as error:
+        notes.append(f"IF is left out: {error}")
+    return found, notes
+
+
+def _tell(record: Record) -> None:
+    if record.failure:
+        say(f"{record.row} failed on {record.sample}: {record.failure}")
+    for judge, trouble in record.troubles.items():
+        say(f"{record.row}, {judge} on {record.sample}: {trouble}")
+    if record.row == FIRST:
+        for warning in record.warnings:
+            say(f"{record.sample}: {warning}")
+
+
+def _show(lines: Sequence[Line]) -> None:
+    """The table as text, a column for each row: there are more metrics than rows."""
+    from dragkit.bench.dragtables import FIGURES
+    from dragkit.bench.report import interval_text
+
+    head = ["", *(line.row for line in lines)]
+    body = [["samples (pairs)", *(f"{line.n} ({line.pairs})" for line in lines)]]
+    for title, (_, digits) in FIGURES.items():
+        if any(title in line.figures for line in lines):
+            body.append([title, *(interval_text(line.figures.get(title), digits) for line in lines)])
+    widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
+    for row in (head, *body):
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in lines:
+        if line.failed:
+            print(f"{line.row} failed on {len(line.failed)} samples, which are left out of its column")
+        if not line.valid:
+            print(f"{line.row} is invalid: leaves pictures as they were")
