@@ -38,6 +38,7 @@ class Match(NamedTuple):
 def sample(features: Tensor, points: Tensor) -> Tensor:
     """Bilinear samples [n, c] of a map [c, h, w] at cell coordinates [n, 2] (x, y), clamped at the border."""
     h, w = features.shape[-2:]
+    points = points.to(features.device)
     size = torch.tensor([w, h], device=points.device, dtype=points.dtype)
     grid = ((2 * points + 1) / size - 1).to(features.dtype)[None, None]  # [1, 1, n, 2] in [-1, 1]
     found = F.grid_sample(features[None], grid, mode="bilinear", padding_mode="border", align_corners=False)
