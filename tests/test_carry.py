@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from dragkit.carry import start, token_parts
@@ -93,6 +94,18 @@ def test_only_the_pasted_object_sees_the_reference(source):
     assert not queries[2:6, 2:6].any()
     assert queries.sum() == 12 * 16 - 16
     assert keys[2:6, 2:6].all()
+
+
+@pytest.mark.parametrize("offset", [(24, 0), (0, 0)])
+def test_only_vacated_cells_do_not_see_the_object_where_a_warped_picture_has_it(source, offset):
+    plans = make_plans(DragonDiffusion(), job(source, Move(mask=OBJECT, offset=offset), references=[source]))
+    memory = source.records[0].memory
+    base, other = token_parts(plans, [memory, memory], True, True, True)[0]
+    assert not base.keep[12 * 16].reshape(12, 16)[2:6, 2 + offset[0] // 4 : 6 + offset[0] // 4].any()
+    queries, keys = (mask[12 * 16].reshape(12, 16) for mask in other.closed[0])
+    assert queries.sum() == (16 if offset[0] else 0)
+    assert not offset[0] or queries[2:6, 2:6].all()
+    assert keys[2:6, 2 + offset[0] // 4 : 6 + offset[0] // 4].all()
 
 
 def test_a_repainted_object_sees_the_reference_alone(source):

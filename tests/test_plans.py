@@ -87,3 +87,16 @@ def test_points_with_a_reference_take_equal_cells_from_it(source, kind):
     assert np.array_equal(*plan.copy)
     _, own = token_parts([plan], [source.records[0].memory] * 2, alone=True, pair=True, hide=False)
     assert not own
+
+
+def test_a_move_with_a_reference_takes_equal_cells_from_it_and_leaves_the_same_hole(source):
+    edit = Move(mask=OBJECT, offset=(20, 8), angle=20)
+    own, placed = (make_plans(DragonDiffusion(), job(source, edit, references=[given]))[0] for given in (None, source))
+    (row,) = placed.inner
+    assert torch.equal(row.points, torch.stack([row.cells % 32, row.cells // 32], 1).float())
+    assert row.reference == placed.picture == 1
+    assert torch.equal(row.cells, own.inner[0].cells)
+    assert np.array_equal(*placed.copy)
+    assert np.array_equal(placed.copy[1], np.flatnonzero(placed.inside))
+    assert np.array_equal(placed.hole, own.hole)
+    assert [(r.weight, len(r.cells)) for r in placed.outer] == [(r.weight, len(r.cells)) for r in own.outer]

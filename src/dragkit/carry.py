@@ -57,8 +57,8 @@ def token_parts(
     """Keys and values at a level, and whether the layer's own join them.
 
     alone, pair: whether edits of one picture and of two pictures inject at this level.  hide: vacated cells do not see
-    the object that left; only the cells of a pasted or repainted object see the reference, and those of a repainted one
-    see nothing else.
+    the object that left, neither where it was nor where it is; only the cells of a pasted or repainted object see the
+    reference, and those of a repainted one see nothing else.
     """
     now = [p for p in plans if (pair if p.keep else alone)]
     if not now:
@@ -81,8 +81,9 @@ def token_parts(
             base, mask, shape = p.keep
             there = (mask.shape[1], mask.shape[0])
             taken = token_masks(_tokens(there, mask), shape)
-            outside = token_masks(_tokens(size, ~base), latent)
-            parts.append(Part(memories[p.picture], taken, ((outside, taken),) if hide else ()))
+            blind = ~base if p.kind in ("paste", "replace") else p.hole  # of the picture itself the rest may see all
+            shut = () if blind is None or not hide else ((token_masks(_tokens(size, blind), latent), taken),)
+            parts.append(Part(memories[p.picture], taken, shut))
     return parts, any(p.kind in ("drag", "face") and p.keep is None for p in now)
 
 
