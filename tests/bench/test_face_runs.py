@@ -14,7 +14,9 @@ from dragkit import pictures
 from dragkit.bench import baselines, face_report, face_runs
 from dragkit.bench.baselines import Row
 from dragkit.bench.face_runs import BASELINES, TRUE, FaceSample, Scene, Setting, judged, load, measure, read, run, scene
-from dragkit.bench.face_tables import PUBLISHED, frechet, in_order, names, published, summary
+from dragkit.bench.face_tables import PUBLISHED, frechet, published, summary
+from dragkit.bench.samples import names
+from dragkit.bench.tables import in_order
 from dragkit.bench.truth import method_row
 from dragkit.cli import work
 from dragkit.cli.app import app

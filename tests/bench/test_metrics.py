@@ -1,4 +1,4 @@
-"""Metrics of pictures and their intervals, on cases whose answer is known by hand. Pictures are 48x32 px."""
+"""Metrics of pictures, on cases whose answer is known by hand. Pictures are 48x32 px."""
 
 import sys
 import types
@@ -8,21 +8,17 @@ import pytest
 import torch
 
 from dragkit.bench import metrics
+from dragkit.bench.intervals import TALK
 from dragkit.bench.metrics import (
     background_error,
     colour_error,
-    db_below_ceiling,
-    gap_closed,
     ghosting,
     image_fidelity,
-    interval,
     nearest,
-    paired_difference,
     pattern_error,
     psnr,
     squared_error,
     ssim,
-    talks,
     untouched,
 )
 
@@ -126,7 +122,7 @@ def test_untouched_is_the_source_and_its_round_trip_but_no_edit():
     error = squared_error(trip, source, ALL)
     assert not untouched(trip, source, ALL)
     assert untouched(trip, source, ALL, round_trip=error)
-    assert not untouched(trip, source, ALL, round_trip=error / metrics.TALK)
+    assert not untouched(trip, source, ALL, round_trip=error / TALK)
 
 
 # --- colours and patterns ---
@@ -224,7 +220,8 @@ def test_image_fidelity_hands_over_what_the_papers_hand_over():
     white, black = plain(255, 255, 255), plain(0, 0, 0)
     assert image_fidelity(network, white, black) == 0.75
     assert image_fidelity(network, white, black, side=224) == 0.75
-    assert [tuple(a.shape) for a, _ in seen] == [(1, 3, H, W), (1, 3, 224, 224)]
+    assert metrics.fidelities(network, white, black) == {"fidelity": 0.75, "fidelity_224": 0.75}
+    assert [tuple(a.shape) for a, _ in seen] == 2 * [(1, 3, H, W), (1, 3, 224, 224)]
     for a, b in seen:
         assert a.numpy() == pytest.approx(1, abs=1e-6)
         assert b.numpy() == pytest.approx(-1, abs=1e-6)
@@ -251,84 +248,3 @@ def test_lpips_is_never_fetched(monkeypatch, tmp_path):
     (tmp_path / "checkpoints" / "alexnet-owt.pth").touch()
     assert metrics.perceptual_network() == "network"
     assert said == [{"net": "alex", "verbose": False}]
-
-
-# --- over scenes ---
-
-
-def test_interval_of_equal_values_is_a_point():
-    assert interval([3.0] * 8) == (3.0, 3.0, 3.0, 8)
-
-
-def test_interval_is_seeded_and_near_students():
-    values = np.random.default_rng(0).normal(5, 2, 40)
-    found = interval(values)
-    assert found == interval(list(values))
-    half = 2.0227 * values.std(ddof=1) / np.sqrt(40)  # the t quantile of 39 degrees of freedom
-    assert found.value == pytest.approx(values.mean())
-    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)
-
-
-def test_intervals_of_few_scenes_hold_what_they_promise(monkeypatch):
-    """95 % of intervals over 8 scenes should hold the truth; plain percentiles hold it in 88 %."""
-    monkeypatch.setattr(metrics, "RESAMPLES", 2000)
-    rng = np.random.default_rng(1)
-    found = [interval(rng.normal(size=8)) for _ in range(300)]
-    assert 0.93 <= np.mean([i.low <= 0 <= i.high for i in found]) <= 0.98
-
-
-def test_fewer_than_6_values_say_nothing():
-    few = interval([1.0, 1.1, 0.9, 1.0, 1.2])
-    assert few.value == pytest.approx(1.04)
-    assert (few.low, few.high, few.n) == (-np.inf, np.inf, 5)
-    assert not few.beyond_chance
-    assert interval([1.0, 1.1, 0.9, 1.0, 1.2, 1.0]).beyond_chance
-
-
-def test_paired_difference_sees_what_unpaired_means_hide():
-    rng = np.random.default_rng(0)
-    scene = rng.normal(100, 50, 24)  # scenes differ far more than methods
-    a, b = scene + rng.normal(0, 1, 24), scene + 2 + rng.normal(0, 1, 24)
-    better = paired_difference(b, a)
-    assert better.value == pytest.approx((b - a).mean())
-    assert better.low > 0
-    assert better.beyond_chance
-    assert paired_difference(a, b).beyond_chance
-    assert not paired_difference(a, rng.permutation(b)).beyond_chance
-    assert not paired_difference(a, a).beyond_chance
-
-
-def test_talking_scenes():
-    assert talks(np.array([40.0, 39.9, 0.0]), np.array([10.0, 10.0, 0.1])).tolist() == [True, False, False]
-
-
-def test_gap_closed_is_a_ratio_of_sums():
-    nothing, ceiling = np.array([100.0, 1000.0] * 4), np.array([0.0, 100.0] * 4)
-    assert gap_closed(nothing, nothing, ceiling) == (0, 0, 0, 8)
-    assert gap_closed(nothing, ceiling, ceiling) == (1, 1, 1, 8)
-    method = np.array([100.0, 100.0] * 4)  # nothing on the small gaps, all on the large ones
-    found = gap_closed(nothing, method, ceiling)
-    assert found.value == pytest.approx(0.9)  # the mean of ratios would be 0.5
-    assert found.low < 0.9 < found.high <= 1
-    worse = gap_closed(nothing, 2 * nothing, ceiling)
-    assert worse.value == pytest.approx(-1.1)
-    with pytest.raises(ValueError, match="8 scenes have no gap"):
-        gap_closed(ceiling, method, nothing)
-
-
-def test_db_below_the_ceiling():
-    ceiling = np.array([10.0, 30.0] * 4)
-    assert db_below_ceiling(ceiling, ceiling) == (0, 0, 0, 8)
-    assert db_below_ceiling(100 * ceiling, ceiling).value == pytest.approx(20)
-    assert db_below_ceiling(np.array([60.0, 20.0] * 4), ceiling).value == pytest.approx(10 * np.log10(2))
-    with pytest.raises(ValueError, match="no decibels"):
-        db_below_ceiling(ceiling, 0 * ceiling)
-
-
-def test_wrong_samples_are_refused():
-    with pytest.raises(ValueError, match=r"a \[8\], b \[7\]; give one number per scene"):
-        paired_difference(np.ones(8), np.ones(7))
-    with pytest.raises(ValueError, match="at least one"):
-        interval([])
-    with pytest.raises(ValueError, match="not finite"):
-        interval([1.0, np.inf])

@@ -1,7 +1,7 @@
 """Tables between markers: what is written, what is refused, and what is left alone."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from dragkit.bench import publish as published
 from dragkit.bench.publish import Choice, inserted, markdown, publish, study_table, tables, truth_table
-from dragkit.bench.truth import asdict
 from dragkit.cli.app import app
 from hand import sample
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import re
 from dataclasses import asdict, replace
 
@@ -10,7 +9,6 @@ import pytest
 
 from dragkit.bench import baselines, report, truth
 from dragkit.bench.baselines import BASELINES, Row
-from dragkit.bench.metrics import Interval
 from dragkit.bench.tables import summary
 from dragkit.bench.truth import method_row, run
 from dragkit.methods import DragonDiffusion
@@ -117,12 +115,6 @@ def test_replaced_colours_and_patterns_have_columns(tmp_path):
 def test_a_page_of_half_a_run_is_a_page(samples, tmp_path):
     lines, _ = report.write(tmp_path, [s for s in samples if s.row in ("nothing", "mine.py")])
     assert all(line.n == 0 and line.gap is None for line in lines)
-
-
-def test_figures_are_written_with_their_interval():
-    assert report.interval_text(Interval(0.914, 0.88, 0.937, 16)) == "0.91 [0.88, 0.94]"
-    assert report.interval_text(Interval(0.914, -math.inf, math.inf, 2)) == "0.91"
-    assert report.interval_text(None) == ""
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"samples": 3}', '{"samples": [3]}', '{"samples": [{"row": "a"}]}'])

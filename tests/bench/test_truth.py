@@ -11,7 +11,7 @@ from dragkit import pictures
 from dragkit.bench import baselines, truth
 from dragkit.bench.baselines import BASELINES, Row
 from dragkit.bench.probes import Probe
-from dragkit.bench.samples import Sample, read
+from dragkit.bench.samples import SCENES, Sample, read
 from dragkit.bench.truth import file_row, load, method_row, run
 from dragkit.methods import DragDiffusion, DragonDiffusion
 from dragkit.toy.tasks import KINDS
@@ -57,7 +57,7 @@ def test_what_is_stored_is_not_run_again(tmp_path):
     assert editor.edits == COUNT
     assert {path: (tmp_path / path).stat().st_mtime_ns for path in files(tmp_path)} == before
     assert np.array_equal(pictures.read(first[1].place(tmp_path).with_suffix(".png")), baselines.paste(None, scene()))
-    assert all(first[0].scene_picture(tmp_path, what).exists() for what in truth.SCENES)
+    assert all(first[0].scene_picture(tmp_path, what).exists() for what in SCENES)
 
 
 @pytest.mark.parametrize("change", ["settings", "steps", "weights", "version"])

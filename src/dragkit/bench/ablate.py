@@ -17,14 +17,14 @@ import torch
 from dragkit import pictures, sheet
 from dragkit.bench import metrics, report
 from dragkit.bench.baselines import BASELINES, round_trip
-from dragkit.bench.metrics import Picture, paired_difference
+from dragkit.bench.intervals import db_below_ceiling, interval_text, number, paired_difference
+from dragkit.bench.metrics import Picture
 from dragkit.bench.provenance import code
-from dragkit.bench.publish import markdown, number, remarks
+from dragkit.bench.publish import markdown, remarks
 from dragkit.bench.recall import KEEP, PUBLISHED, Recall
-from dragkit.bench.report import interval_text
-from dragkit.bench.samples import Sample, digest, version, write_text
+from dragkit.bench.samples import SCENES, Sample, digest, version, write_text
 from dragkit.bench.tables import ERROR, Line, summary
-from dragkit.bench.truth import SCENES, method_row, run
+from dragkit.bench.truth import method_row, run
 from dragkit.editor import REFINE, STEPS, Editor
 from dragkit.methods import DragonDiffusion, Step
 from dragkit.source import Progress, Source
@@ -144,7 +144,7 @@ def _likeness(results: Sequence[Picture], sources: Sequence[Picture], ceiling: n
     errors = np.array(_errors(results, sources))
     alike = np.mean([metrics.ssim(a, b, _all(b)) for a, b in zip(results, sources, strict=True)])
     psnr = 10 * np.log10(metrics.WHITE**2 / errors.mean())
-    return [f"{psnr:.1f}", f"{alike:.3f}", interval_text(metrics.db_below_ceiling(errors, ceiling), 1)]
+    return [f"{psnr:.1f}", f"{alike:.3f}", interval_text(db_below_ceiling(errors, ceiling), 1)]
 
 
 def _errors(results: Sequence[Picture], sources: Sequence[Picture]) -> list[float]:
@@ -161,7 +161,7 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {  # DragonDiffusion, ablation of its
     "full": {},
     "no contrast": {"contrast": 0.0},
     "no inpaint": {"inpaint": 0.0},
-    "no keys and values": {"inject": (0.0, 0.0)},
+    "no keys and values": {"inject": (0.0, 0.0), "inject_pair": (0.0, 0.0)},
     "second level only": {"blocks": (1,)},
     "third level only": {"blocks": (2,)},
 }

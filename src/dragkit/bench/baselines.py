@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from dragkit.bench.metrics import Array, Mask, Picture, nearest, squared_error
+from dragkit.bench.metrics import Array, Mask, Picture, nearest, size_of, squared_error
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
-from dragkit.geometry import Size, placement, resize, warp_mask, warp_picture
+from dragkit.geometry import placement, resize, warp_mask, warp_picture
 from dragkit.source import to_picture, to_tensor
 from dragkit.toy.tasks import KINDS, Task
 
@@ -114,14 +113,14 @@ BASELINES = (
 
 def round_trip(editor: Editor, picture: Picture) -> Picture:
     """A picture encoded and decoded, at its own size."""
-    size = _size(picture)
+    size = size_of(picture)
     x = to_tensor(resize(picture, editor.canvas(size)), editor.model)
     return resize(to_picture(editor.model.decode(editor.model.encode(x))), size)
 
 
 def moved_pixels(picture: Picture, edit: Edit) -> Picture:
     """What cutting, moving and warping pixels can do."""
-    size = _size(picture)
+    size = size_of(picture)
     match edit:
         case Move():
             mask = edit.mask.array(size)
@@ -134,7 +133,7 @@ def moved_pixels(picture: Picture, edit: Edit) -> Picture:
             return _recoloured(picture, edit)
         case Paste():
             other = edit.reference.array()
-            mask = edit.reference_mask.array(_size(other))
+            mask = edit.reference_mask.array(size_of(other))
             forward = placement(mask, edit.offset, edit.scale, edit.angle)
             return np.where(warp_mask(mask, forward, size)[..., None], warp_picture(other, forward, size), picture)
         case Drag() | Face():
@@ -147,8 +146,8 @@ def inpaint(picture: Picture, hole: Mask) -> Picture:
 
 def _recoloured(picture: Picture, edit: Replace) -> Picture:
     """The object with the mean and the spread of the other object's colours."""
-    mask, other = edit.mask.array(_size(picture)), edit.reference.array()
-    there = other[edit.reference_mask.array(_size(other))].astype(float)  # [n 3]
+    mask, other = edit.mask.array(size_of(picture)), edit.reference.array()
+    there = other[edit.reference_mask.array(size_of(other))].astype(float)  # [n 3]
     here = picture[mask].astype(float)
     shifted = (here - here.mean(0)) / (here.std(0) + 1) * there.std(0) + there.mean(0)
     out = picture.copy()
@@ -195,7 +194,3 @@ def endpoints(edit: Edit) -> tuple[Array, Array]:
             start, end = (edit.select(np.array(p)) for p in (edit.landmarks, edit.reference_landmarks))
             return start.astype(float), end.astype(float)
     raise ValueError(f"a {edit.kind} has no points to stamp; give a drag or a face")
-
-
-def _size(array: NDArray[Any]) -> Size:
-    return array.shape[1], array.shape[0]

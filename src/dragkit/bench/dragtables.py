@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dragkit.bench import metrics
+from dragkit.bench import results
 from dragkit.bench.dragbench import Record
+from dragkit.bench.intervals import Interval, interval, ratio
 from dragkit.bench.measures import RADII
-from dragkit.bench.metrics import Interval
 from dragkit.bench.provenance import code
-from dragkit.bench.report import plain
-from dragkit.bench.samples import SHORT, digest, write_text
+from dragkit.bench.samples import names
 from dragkit.bench.tables import UNTOUCHED, in_order
 
-NAMES = ("results.json", "results.csv")
 FIGURES = {  # title: metric, digits
     "MD px": ("md", 1),
     "m-MD px": ("m_md", 1),
@@ -54,7 +48,7 @@ class Line(NamedTuple):
 def summary(records: Sequence[Record]) -> list[Line]:
     """A line for every row, in the order of a table."""
     rows: dict[str, list[Record]] = {}
-    for name, record in zip(_names(records), records, strict=True):
+    for name, record in zip(names(records), records, strict=True):
         rows.setdefault(name, []).append(record)
     return [_line(name, rows[name]) for name in in_order(rows)]
 
@@ -74,17 +68,9 @@ def _figure(metric: str, records: Sequence[Record]) -> Interval:
     """A metric's mean over pictures or pairs. The interval is over pictures: the pairs of one share its fate."""
     values = np.array([r.metrics[metric] for r in records])
     if metric not in PER_PAIR:
-        return metrics.interval(values)
+        return interval(values)
     pairs = np.array([r.pairs for r in records], float)
-    return metrics._bootstrap(lambda v, p: v.sum(-1) / p.sum(-1), values=values * pairs, pairs=pairs)
-
-
-def _names(records: Sequence[Record]) -> list[str]:
-    """What the row of each record is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
-    settings: dict[str, set[str]] = {}
-    for r in records:
-        settings.setdefault(r.row, set()).add(digest(r.settings, SHORT))
-    return [r.row if len(settings[r.row]) == 1 else f"{r.row} {digest(r.settings, SHORT)}" for r in records]
+    return ratio(values * pairs, pairs)
 
 
 def write(
@@ -100,24 +86,19 @@ def write(
         "notes": list(notes),
         "refused": dict(refused),
         "code": code(),
-        "records": [asdict(r) for r in records],
+        "records": records,
     }
-    paths = [out / name for name in NAMES]
-    for path, text in zip(paths, (json.dumps(plain(form), indent=1, allow_nan=False), table(records)), strict=True):
-        write_text(path, text)
-    return lines, paths
+    return lines, results.write(out, form, table(records))
 
 
 def table(records: Sequence[Record]) -> str:
     """One line of CSV per sample and row."""
     columns = [metric for metric, _ in FIGURES.values() if any(metric in r.metrics for r in records)]
     parts = sorted({part for r in records for part in r.seconds})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     head = ["row", "sample", "transposed", "pairs", "weights", "version", "failure"]
-    writer.writerow([*head, *columns, *(f"{part}_seconds" for part in parts)])
-    for name, r in zip(_names(records), records, strict=True):
+    rows = []
+    for name, r in zip(names(records), records, strict=True):
         who: list[Any] = [name, r.sample, r.transposed, r.pairs, r.weights or "", r.version, r.failure]
         figures = [r.metrics.get(metric, "") for metric in columns]
-        writer.writerow([*who, *figures, *(r.seconds.get(part, "") for part in parts)])
-    return text.getvalue()
+        rows.append([*who, *figures, *(r.seconds.get(part, "") for part in parts)])
+    return results.csv_text([*head, *columns, *(f"{part}_seconds" for part in parts)], rows)

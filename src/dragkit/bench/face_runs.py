@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dragkit import pictures, sheet
+from dragkit import pictures
 from dragkit.bench import alignment, baselines, samples
 from dragkit.bench.alignment import Window
 from dragkit.bench.baselines import Outcome, Row
@@ -29,8 +29,6 @@ from dragkit.toy import landmarks, scenes
 from dragkit.toy.tasks import Task
 
 VERSION = 1  # of pairs and measures: figures of different versions are not compared, and older rows are run again
-SIZES = {"quick": 8, "full": 64}  # pairs of a setting, as of `dragkit bench truth`
-SCENES = ("source", "request", "target")
 REALS = 256  # faces drawn for the Frechet distance: four times the most results, so that it is these that limit it
 
 
@@ -77,7 +75,7 @@ class FaceSample:
         return out / "samples" / f"{self.row}-{identity}" / f"{self.scene}.json"
 
     def scene_picture(self, out: Path, what: str) -> Path:
-        """The file of its pair's source, request or target."""
+        """The file of one of its pair's SCENES."""
         return out / "scenes" / f"{VERSION}.{scenes.VERSION}" / f"{self.scene}-{what}.png"
 
 
@@ -140,7 +138,7 @@ def _measured(editor: Editor, row: Row, drawn: Scene, sample: FaceSample, out: P
     """Run a row on a pair and store the sample, its record last."""
     place = sample.place(out)
     place.parent.mkdir(parents=True, exist_ok=True)
-    _keep_scene(drawn, sample, out)
+    samples.keep_scene(drawn.whole, partial(sample.scene_picture, out))
     try:
         outcome = baselines.ask(editor, row, drawn.part)
     except (Exception, SystemExit) as error:  # whatever a method does wrong, the other samples are run
@@ -192,17 +190,6 @@ def measure(result: Picture, drawn: Scene) -> dict[str, float]:
 
 def _errors(name: str, found: Array, wanted: Array) -> dict[str, float]:
     return {f"{name}_px": landmark_error(found, wanted), f"{name}_px2": landmark_squared_error(found, wanted)}
-
-
-def _keep_scene(drawn: Scene, sample: FaceSample, out: Path) -> None:
-    """Draw the pair's source, request and true target for the page."""
-    whole = drawn.whole
-    shown = (whole.picture, sheet.annotate(whole.picture, whole.edits), whole.targets[0])
-    for what, picture in zip(SCENES, shown, strict=True):
-        path = sample.scene_picture(out, what)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pictures.write(path, picture, force=True)
 
 
 def read(path: Path) -> FaceSample | None:

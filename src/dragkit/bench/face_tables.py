@@ -12,11 +12,11 @@ import numpy as np
 from scipy.stats import t as student
 
 from dragkit.bench.distances import frechet_distance
-from dragkit.bench.face_runs import BASELINES, TRUE, FaceSample, Setting
-from dragkit.bench.metrics import LEAST, LEVEL, Array, Interval, gap_closed, interval
-from dragkit.bench.samples import SHORT, digest
-
-ORDER = [row.name for row in BASELINES]
+from dragkit.bench.face_runs import FaceSample, Setting
+from dragkit.bench.intervals import LEAST, LEVEL, Interval, gap_closed, interval
+from dragkit.bench.metrics import Array
+from dragkit.bench.samples import names
+from dragkit.bench.tables import in_order
 
 
 class Published(NamedTuple):
@@ -68,7 +68,7 @@ def summary(samples: Sequence[FaceSample], reals: Array) -> list[Line]:
     for setting in sorted({s.setting for s in samples}, key=lambda setting: (not setting.aligned, setting.points)):
         here = [(name, s) for name, s in zip(names(samples), samples, strict=True) if s.setting == setting]
         nothing = {s.seed: s for _, s in here if s.row == "nothing" and not s.failure}
-        for row in in_order([name for name, _ in here]):
+        for row in in_order(name for name, _ in here):
             lines.append(_line(setting, row, [s for name, s in here if name == row], nothing, reals))
     return lines
 
@@ -117,19 +117,3 @@ def frechet(features: Array, reals: Array) -> Interval | None:
 def published(row: str) -> Published | None:
     """The published figures of a row's method, "dragondiffusion 1f0c22" being one."""
     return {name.lower(): figures for name, figures in PUBLISHED.items()}.get(row.split()[0])
-
-
-def names(samples: Sequence[FaceSample]) -> list[str]:
-    """What the row of each sample is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
-    settings: dict[str, set[str]] = {}
-    for s in samples:
-        settings.setdefault(s.row, set()).add(digest(s.settings, SHORT))
-    return [s.row if len(settings[s.row]) == 1 else f"{s.row} {digest(s.settings, SHORT)}" for s in samples]
-
-
-def in_order(rows: Sequence[str]) -> list[str]:
-    """Rows as a table shows them: what is to be beaten, the methods, what cannot be."""
-    ends = ("ceiling", TRUE)
-    first = [name for name in ORDER if name not in ends]
-    rank = {**{name: i - len(first) for i, name in enumerate(first)}, **{name: 1 + i for i, name in enumerate(ends)}}
-    return sorted(set(rows), key=lambda row: (rank.get(row, 0), row))

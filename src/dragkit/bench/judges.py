@@ -15,13 +15,12 @@ from dragkit.bench import dift, metrics
 from dragkit.bench.datasets import Sample
 from dragkit.bench.distances import drag_accuracy, drag_accuracy_as_coded, pair_distances, region_distances
 from dragkit.bench.measures import RADII
-from dragkit.bench.metrics import Picture
+from dragkit.bench.metrics import Picture, size_of
 from dragkit.bench.samples import digest
 from dragkit.geometry import Size, path_band
 from dragkit.model import StableDiffusion
 
 VERSION = 2  # of the judges: what they said in another version is asked again
-SIDE = 224  # px: to which DragDiffusion brings pictures for image fidelity, released code
 
 
 class Judge(NamedTuple):
@@ -44,7 +43,7 @@ def content(sample: Sample) -> str:
 
 def measure(sample: Sample, picture: Picture, trip: Picture) -> dict[str, float]:
     """The metrics that need no network. trip: the source merely encoded and decoded, as far as a model was asked."""
-    points, size = (sample.handles, sample.targets), _size(sample.picture)
+    points, size = (sample.handles, sample.targets), size_of(sample.picture)
     band = path_band(*points, size, max(RADII))
     lost = metrics.squared_error(trip, sample.picture, band)
     found = {"untouched": float(metrics.untouched(picture, sample.picture, band, lost))}
@@ -63,7 +62,7 @@ def distances(model: StableDiffusion, native: bool) -> Judge:
     """
 
     def features(picture: Picture, prompt: str) -> Tensor:
-        canvas = _whole_cells(_size(picture), model.factor) if native else None
+        canvas = _whole_cells(size_of(picture), model.factor) if native else None
         return dift.features(model, picture, prompt, canvas=canvas)
 
     @lru_cache(maxsize=1)  # the rows of a sample come one after the other
@@ -73,7 +72,7 @@ def distances(model: StableDiffusion, native: bool) -> Judge:
     def ask(sample: Sample, picture: Picture) -> dict[str, float]:
         then = before(sample)
         now = then if np.array_equal(picture, sample.picture) else features(picture, sample.prompt)
-        asked = (then, now, sample.handles, sample.targets, _size(picture))
+        asked = (then, now, sample.handles, sample.targets, size_of(picture))
         return {
             "md": float(pair_distances(*asked).mean()),
             "m_md": float(pair_distances(*asked, sample.mask).mean()),
@@ -92,16 +91,9 @@ def fidelity() -> Judge:
     network = metrics.perceptual_network()
 
     def ask(sample: Sample, picture: Picture) -> dict[str, float]:
-        return {
-            "fidelity": metrics.image_fidelity(network, picture, sample.picture),
-            "fidelity_224": metrics.image_fidelity(network, picture, sample.picture, SIDE),
-        }
+        return metrics.fidelities(network, picture, sample.picture)
 
     return Judge("fidelity", digest([VERSION], 12), ask)
-
-
-def _size(picture: Picture) -> Size:
-    return picture.shape[1], picture.shape[0]
 
 
 def _whole_cells(size: Size, factor: int) -> Size:

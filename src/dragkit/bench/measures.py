@@ -63,7 +63,7 @@ def pairs(edit: Edit, size: Size) -> tuple[Array, Array] | None:
 
 def _drag_accuracies(picture: Picture, scene: Task) -> dict[str, float]:
     """DAI at its four radii, by its formula and as it was coded."""
-    found = pairs(scene.edits[0], (picture.shape[1], picture.shape[0]))
+    found = pairs(scene.edits[0], metrics.size_of(picture))
     if found is None:
         return {}
     right = {f"dai_{r}": drag_accuracy(picture, scene.picture, *found, r) for r in RADII}

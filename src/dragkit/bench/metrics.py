@@ -1,24 +1,23 @@
-"""How near a result comes to the truth: metrics of pictures, and their intervals over scenes.
+"""How near a result comes to the truth: metrics of pictures.
 
-Pictures are uint8 [h, w, 3], regions bool [h, w], errors in squared levels of 255. Over scenes it is errors that are
-summed, never decibels: one perfect scene would make their mean infinite.
+Pictures are uint8 [h, w, 3], regions bool [h, w], errors in squared levels of 255.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 from skimage.metrics import structural_similarity
+
+from dragkit.geometry import Size
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -27,11 +26,11 @@ Picture = NDArray[np.uint8]
 WHITE = 255  # levels
 WINDOW = 11  # px, side of the Gaussian window of SSIM with SIGMA 1.5 (Wang et al. 2004, doi 10.1109/TIP.2003.819861)
 SIGMA = 1.5  # px
+SIDE = 224  # px: to which DragDiffusion brings pictures for image fidelity, released code
 
-TALK = 4.0  # a scene whose nothing-error is below this many ceiling-errors says nothing
 # An untouched region: 2 levels rms from the source, above what rounding to 8 bits does (0.3 each time) and below what
 # an eye sees (12 levels on 3 % of the pixels); or, times a round trip's error, midway in decibels from that round trip
-# to the least change that a scene which talks asks for.
+# to the least change that a scene which talks (`intervals.TALK`) asks for.
 SAME = 4.0  # squared levels
 SLACK = 2.0
 
@@ -41,11 +40,6 @@ _LINES = np.array(
 )
 LINES = _LINES / np.linalg.norm(_LINES, axis=1, keepdims=True)
 STEPS = [(s * x, s * y) for s in (1, 2, 4, 8) for x, y in ((1, 0), (1, 1), (0, 1), (-1, 1))]  # px (dx, dy), in octaves
-
-RESAMPLES = 10_000  # Hesterberg 2014, arXiv 1411.5279: what routine use needs
-SEED = 0  # of the bootstrap: a table printed twice is the same
-LEAST = 6  # values: of fewer, all have one sign by chance more often than once in 20 (2 / 2^5)
-LEVEL = 0.95
 
 
 def squared_error(picture: Picture, target: Picture, where: Mask) -> float:
@@ -179,7 +173,7 @@ def perceptual_network() -> torch.nn.Module:
 def image_fidelity(network: torch.nn.Module, picture: Picture, source: Picture, side: int | None = None) -> float:
     """1 - LPIPS of result and source, 1 for equal pictures; at full size, or with both brought to side x side px first.
 
-    DragDiffusion (arXiv 2306.14435) takes 224, bilinear and without antialiasing. Beware: nothing done scores best.
+    DragDiffusion (arXiv 2306.14435) takes SIDE, bilinear and without antialiasing. Beware: nothing done scores best.
     """
     check_pictures(picture, source)
     with torch.no_grad():
@@ -189,76 +183,12 @@ def image_fidelity(network: torch.nn.Module, picture: Picture, source: Picture, 
         return 1 - float(network(pair[:1], pair[1:]))
 
 
-class Interval(NamedTuple):
-    """A figure over n scenes with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
-
-
-def interval(values: Sequence[float] | Array) -> Interval:
-    """The mean of values [n] over scenes."""
-    return _bootstrap(lambda v: v.mean(-1), values=values)
-
-
-def paired_difference(a: Sequence[float] | Array, b: Sequence[float] | Array) -> Interval:
-    """The mean of a - b over the same scenes in the same order: [n] each. `beyond_chance` says if they differ."""
-    return _bootstrap(lambda a, b: (a - b).mean(-1), a=a, b=b)
-
-
-def talks(nothing: Array, ceiling: Array) -> Mask:
-    """Which scenes say anything: the error of doing nothing is at least TALK times that of the ceiling, the true target
-    encoded and decoded. [n] each."""
-    return np.asarray(np.asarray(nothing) >= TALK * np.asarray(ceiling), bool)
-
-
-def gap_closed(nothing: Array, method: Array, ceiling: Array) -> Interval:
-    """How far a method went from doing nothing (0) to the best that the autoencoder can show (1), of errors [n] each:
-    sum(nothing - method) / sum(nothing - ceiling), a ratio of sums, so that no scene with a small gap rules."""
-    stuck = int(np.sum(np.asarray(nothing) <= np.asarray(ceiling)))
-    if stuck:
-        raise ValueError(
-            f"{stuck} scenes have no gap between nothing and ceiling; leave out the scenes that do not talk"
-        )
-    return _bootstrap(
-        lambda n, m, c: (n - m).sum(-1) / (n - c).sum(-1), nothing=nothing, method=method, ceiling=ceiling
-    )
-
-
-def db_below_ceiling(method: Array, ceiling: Array) -> Interval:
-    """10 log10(sum(method) / sum(ceiling)) of errors [n] each: what a method loses beyond the autoencoder, in dB."""
-    if not np.all(np.asarray(ceiling) > 0) or not np.any(method):
-        raise ValueError("an error is 0, which has no decibels; compare the errors themselves")
-    return _bootstrap(lambda m, c: 10 * np.log10(m.sum(-1) / c.sum(-1)), method=method, ceiling=ceiling)
-
-
-def _bootstrap(statistic: Callable[..., Any], **samples: Sequence[float] | Array) -> Interval:
-    """A statistic of paired samples [n] with its expanded percentile interval (Hesterberg, arXiv 1411.5279): the plain
-    percentiles are too narrow for few scenes. Of fewer than LEAST scenes the interval is infinite.
-
-    statistic: arrays [..., n] -> [...].
-    """
-    arrays = [np.asarray(v, float) for v in samples.values()]
-    n = arrays[0].size
-    if not n or any(v.shape != (n,) for v in arrays):
-        given = ", ".join(f"{k} {list(v.shape)}" for k, v in zip(samples, arrays, strict=True))
-        raise ValueError(f"samples are {given}; give one number per scene, for the same scenes, at least one")
-    if not all(np.isfinite(v).all() for v in arrays):
-        raise ValueError(f"{', '.join(samples)} hold numbers that are not finite; leave those scenes out by name")
-    value = float(statistic(*arrays))
-    if n < LEAST:
-        return Interval(value, -math.inf, math.inf, n)
-    draws = np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
-    tail = norm.cdf(-math.sqrt(n / (n - 1)) * student.ppf((1 + LEVEL) / 2, n - 1))
-    low, high = np.quantile(statistic(*(v[draws] for v in arrays)), [tail, 1 - tail])
-    return Interval(value, float(low), float(high), n)
+def fidelities(network: torch.nn.Module, picture: Picture, source: Picture) -> dict[str, float]:
+    """Image fidelity at full size and as DragDiffusion takes it."""
+    return {
+        "fidelity": image_fidelity(network, picture, source),
+        "fidelity_224": image_fidelity(network, picture, source, SIDE),
+    }
 
 
 def check_pictures(picture: Picture, other: Picture, where: Mask | None = None) -> None:
@@ -281,5 +211,10 @@ def _region(picture: Picture, where: Mask) -> None:
         raise ValueError("the region has no pixels; leave this metric out")
 
 
+def size_of(picture: NDArray[Any]) -> Size:
+    """(width, height) of an array [h, w, ...]."""
+    return picture.shape[1], picture.shape[0]
+
+
 def _sides(array: NDArray[Any]) -> str:
-    return f"{array.shape[1]}x{array.shape[0]}"
+    return "{}x{}".format(*size_of(array))

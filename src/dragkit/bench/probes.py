@@ -21,7 +21,15 @@ from dragkit.bench import dift
 from dragkit.bench.baselines import Row, ask
 from dragkit.bench.distances import pair_distances, region_distances
 from dragkit.bench.measures import pairs
-from dragkit.bench.metrics import Picture, image_fidelity, nearest, perceptual_network, squared_error
+from dragkit.bench.metrics import (
+    Picture,
+    fidelities,
+    image_fidelity,
+    nearest,
+    perceptual_network,
+    size_of,
+    squared_error,
+)
 from dragkit.bench.samples import Sample, digest, sentence, write_text
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Replace
@@ -33,7 +41,6 @@ from dragkit.toy.still_tasks import png
 from dragkit.toy.tasks import Task
 
 VERSION = 2  # of the probes: records of another version are made again
-SIDE = 224  # px: to which DragDiffusion brings pictures for image fidelity, released code
 Ask = Callable[[Editor, Row, Task, Picture], dict[str, float]]
 
 
@@ -54,7 +61,7 @@ def _place(name: str, sample: Sample, weights: str, out: Path) -> Path:
 
 def distance(editor: Editor, row: Row, task: Task, picture: Picture) -> dict[str, float]:
     """Mean distance, m-MD and region MD over the scene's pairs, by the DIFT features of the editor's own model."""
-    size, edit = _size(picture), task.edits[0]
+    size, edit = size_of(picture), task.edits[0]
     points = pairs(edit, size)
     if points is None:
         return {}
@@ -88,7 +95,7 @@ def back(editor: Editor, row: Row, task: Task, picture: Picture) -> dict[str, fl
 
     Beware: nothing done is back at once.
     """
-    edit = reverse_edit(task.edits[0], _size(picture))
+    edit = reverse_edit(task.edits[0], size_of(picture))
     if edit is None or row.sees_truth:
         return {}
     found = ask(editor, row, replace(task, picture=picture, prompt=task.target_prompt, edits=(edit,))).picture
@@ -111,11 +118,8 @@ def fidelity() -> Probe:
 
     def ask(editor: Editor, row: Row, task: Task, picture: Picture) -> dict[str, float]:
         truth = nearest(picture, task.targets, task.destination | task.revealed)
-        return {
-            "fidelity": image_fidelity(network, picture, task.picture),
-            "fidelity_224": image_fidelity(network, picture, task.picture, SIDE),
-            "whole_lpips": 1 - image_fidelity(network, picture, truth),
-        }
+        lpips = 1 - image_fidelity(network, picture, truth)
+        return {**fidelities(network, picture, task.picture), "whole_lpips": lpips}
 
     return Probe(FIDELITY, ask)
 
@@ -132,8 +136,8 @@ def null_edit(edit: Edit, picture: Picture) -> Edit | None:
         case Replace():  # by itself
             return Replace(mask=edit.mask, reference=png(picture), reference_mask=edit.mask)
         case Paste():  # what is there already
-            mask = edit.reference_mask.array(_size(edit.reference.array()))
-            there = warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), _size(picture))
+            mask = edit.reference_mask.array(size_of(edit.reference.array()))
+            there = warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size_of(picture))
             return Paste(reference=png(picture), reference_mask=PngMask.of(there))
     return None
 
@@ -188,7 +192,3 @@ def joined(sample: Sample, out: Path, weights: str, names: Sequence[str] = NAMES
         except (ValueError, TypeError, AttributeError):
             troubles[name] = "the record is damaged"
     return replace(sample, metrics=metrics, troubles=troubles)
-
-
-def _size(picture: Picture) -> Size:
-    return picture.shape[1], picture.shape[0]

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dragkit import pictures
+from dragkit.bench import results
+from dragkit.bench.intervals import interval_text, number
 from dragkit.bench.provenance import code
-from dragkit.bench.report import NAMES, interval_text, read
+from dragkit.bench.report import read
 from dragkit.bench.samples import Sample, write_text
 from dragkit.bench.tables import Line, summary
 from dragkit.toy.tasks import KINDS
@@ -107,7 +109,7 @@ def tables(paths: Sequence[Path], choice: Choice, name: str) -> dict[str, str]:
 
 
 def _form(path: Path) -> dict[str, Any]:
-    file = path / NAMES[0] if path.is_dir() else path
+    file = path / results.FORM if path.is_dir() else path
     data = pictures.read_bytes(file)
     try:
         form = json.loads(data)
@@ -191,10 +193,6 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in GitHub's Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
-
-
-def number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
 
 
 def _figures(columns: Sequence[str], lines: Sequence[Line]) -> list[tuple[str, Callable[[Line], str]]]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import html
-import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from html import escape
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from dragkit import pictures
+from dragkit.bench import html as pages
+from dragkit.bench import results
+from dragkit.bench.intervals import Interval, interval_text, number
 from dragkit.bench.measures import RADII
-from dragkit.bench.metrics import Interval
 from dragkit.bench.provenance import code
-from dragkit.bench.samples import Sample, held_out_runs, parse, write_text
-from dragkit.bench.tables import ERROR, RANKS, Line, in_order, labelled, names, summary
-from dragkit.bench.truth import SCENES
+from dragkit.bench.samples import Sample, held_out_runs, names, parse
+from dragkit.bench.tables import ERROR, Line, in_order, labelled, summary
 from dragkit.toy.tasks import KINDS
 
-SHOWN = 24  # scenes of a picture grid, the worst ones: 64 of every kind would make a page of 100 MB
-NAMES = ("results.json", "results.csv", "report.html")
+PAGE = "report.html"
 COLUMNS = {  # title -> metric, against the truth
     "PSNR": "changed_psnr",
     "in destination": "destination_psnr",
@@ -59,50 +53,26 @@ OPTIONAL = {
     "edits there and back, which --also back asks for": "back_error",
 }
 COST = {"forwards": "forwards", "peak MiB": "peak_mib"}
-STYLE = (
-    "body{font:14px/1.4 system-ui,sans-serif;margin:2em;background:#fff;color:#222}"
-    "table{border-collapse:collapse}td,th{padding:3px 8px;text-align:left;vertical-align:top}"
-    "tr:nth-child(even){background:#f5f5f5}.bad{color:#b00020}"
-    "img{width:160px;image-rendering:pixelated;border-radius:3px}"
-)
 
 
 def write(out: Path, samples: Sequence[Sample]) -> tuple[list[Line], list[Path]]:
     """Write the three files of samples whose pictures lie in `out`: the lines of the tables, and the files' paths."""
     lines = summary(samples)
-    form = {"lines": [_line(line) for line in lines], "code": code(), "samples": [asdict(s) for s in samples]}
-    paths = [out / name for name in NAMES]
-    texts = json.dumps(plain(form), indent=1, allow_nan=False), table(samples), page(lines, samples, out)
-    for path, text in zip(paths, texts, strict=True):
-        write_text(path, text)
-    return lines, paths
+    form = {
+        "lines": [results.plain(line) | {"valid": line.valid} for line in lines],
+        "code": code(),
+        "samples": samples,
+    }
+    return lines, results.write(out, form, table(samples), {PAGE: page(lines, samples, out)})
 
 
 def read(path: Path) -> list[Sample]:
     """The samples of a run: of its folder or its results.json."""
-    file = path / NAMES[0] if path.is_dir() else path
+    file = path / results.FORM if path.is_dir() else path
     try:
         return [parse(form) for form in json.loads(pictures.read_bytes(file))["samples"]]
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError):
         raise ValueError(f"{file} is no results.json of `dragkit bench truth`; give one or its folder") from None
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: what is not finite becomes null."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, Interval):
-        return plain(value._asdict())
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | None) else str(value)
-
-
-def _line(line: Line) -> dict[str, Any]:
-    """A line with its intervals by name: `asdict` would rather take them apart."""
-    return {field.name: getattr(line, field.name) for field in fields(line)} | {"valid": line.valid}
 
 
 def table(samples: Sequence[Sample]) -> str:
@@ -110,39 +80,37 @@ def table(samples: Sequence[Sample]) -> str:
     samples = labelled(samples)
     metrics = sorted({name for s in samples for name in s.metrics})
     parts = sorted({part for s in samples for part in s.seconds})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ("row", "kind", "split", "seed", "tags", "weights", "version", "failure")
-    writer.writerow([*head, *metrics, *(f"{part}_seconds" for part in parts), *COST.values()])
+    rows = []
     for s in samples:
         who = (s.row, s.kind, s.split, s.seed, " / ".join(s.tags), s.weights or "", s.version, s.failure)
         values = [s.metrics.get(name, "") for name in metrics] + [s.seconds.get(part, "") for part in parts]
-        values += [s.cost.get(name, "") for name in COST.values()]
-        writer.writerow([*who, *values])
-    return text.getvalue()
+        rows.append([*who, *values, *(s.cost.get(name, "") for name in COST.values())])
+    head = ("row", "kind", "split", "seed", "tags", "weights", "version", "failure")
+    return results.csv_text([*head, *metrics, *(f"{part}_seconds" for part in parts), *COST.values()], rows)
 
 
 def page(lines: Sequence[Line], samples: Sequence[Sample], out: Path) -> str:
     """The whole report as one page."""
-    weights = ", ".join(sorted({s.weights for s in samples if s.weights})) or "none"
-    splits = ", ".join(sorted({s.split for s in samples}))
     named = list(zip(names(samples), samples, strict=True))
     body = [
-        f"<h1>dragkit bench truth</h1><p>Split {splits}, weights {weights}. Errors are squared levels of 255 to the "
-        "nearest true target; PSNR in dB is that of the mean error. Brackets hold 95 % intervals over scenes.</p>",
+        f"<h1>dragkit bench truth</h1><p>{pages.origin(samples)} Errors are squared levels of 255 to the nearest "
+        "true target; PSNR in dB is that of the mean error. Brackets hold 95 % intervals over scenes.</p>",
         *_remarks(samples, out),
     ]
     for group, found in groupby(lines, key=lambda line: line.group):
         mine = list(found)
-        body.append(f"<h2>{html.escape(group)}</h2>{_table(mine)}")
+        body.append(f"<h2>{escape(group)}</h2>{_table(mine)}")
         if group in KINDS:  # a tag's scenes are of several kinds, which do not have these metrics alike
             body.append(_second_table(mine))
             body.append(_grid([(name, s) for name, s in named if s.kind == group], out))
-    body.append("<h2>Settings</h2>" + "".join(_settings(named)))
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>dragkit bench truth</title>"
-        f"<style>{STYLE}</style>{''.join(body)}</html>"
-    )
+    return pages.page("dragkit bench truth", [*body, "<h2>Settings</h2>", *pages.settings(named)])
+
+
+def _grid(named: Sequence[tuple[str, Sample]], out: Path) -> str:
+    """The scenes of one kind as pictures."""
+    rows = [row for row in in_order(name for name, _ in named) if row not in ("nothing", "ceiling")]
+    tags = {s.scene: ", ".join(s.tags) for _, s in reversed(named)}
+    return pages.grid(named, rows, ERROR, ("scene", "source", "request", "target"), out, tags)
 
 
 def _remarks(samples: Sequence[Sample], out: Path) -> Iterable[str]:
@@ -162,18 +130,19 @@ def _table(lines: Sequence[Line]) -> str:
     head = ["row", "n", "gap closed", "", *gaps, "dB below ceiling", "in destination", *shown]
     rows = []
     for line in lines:
+        invalid = "" if line.valid else ' <b class="bad">invalid: leaves pictures as they were</b>'
         cells = [
-            html.escape(line.row) + ("" if line.valid else ' <b class="bad">invalid: leaves pictures as they were</b>'),
+            escape(line.row) + invalid,
             str(line.n),
             interval_text(line.gap),
             _bar(line.gap),
             *(interval_text(line.gaps.get(metric)) for metric in gaps.values()),
             interval_text(line.below, 1),
             interval_text(line.below_there, 1),
-            *(_number(line.means.get(metric)) for metric in shown.values()),
+            *(number(line.means.get(metric)) for metric in shown.values()),
         ]
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    return _html_table(head, rows) + "".join(_left_out(lines))
+        rows.append(cells)
+    return pages.table(head, rows) + "".join(_left_out(lines))
 
 
 def _second_table(lines: Sequence[Line]) -> str:
@@ -183,15 +152,15 @@ def _second_table(lines: Sequence[Line]) -> str:
     rows = []
     for line in lines:
         cells = [
-            html.escape(line.row),
+            escape(line.row),
             str(line.n),
-            *(_number(line.means.get(metric)) for metric in shown.values()),
-            *(_number(line.seconds.get(part)) for part in parts),
-            *(_number(line.cost.get(part)) for part in COST.values()),
+            *(number(line.means.get(metric)) for metric in shown.values()),
+            *(number(line.seconds.get(part)) for part in parts),
+            *(number(line.cost.get(part)) for part in COST.values()),
         ]
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    table = _html_table(["row", "n", *shown, *(f"{part} s" for part in parts), *COST], rows)
-    return f"<details open><summary>Metrics of the field, and cost</summary>{table}</details>"
+        rows.append(cells)
+    head = ["row", "n", *shown, *(f"{part} s" for part in parts), *COST]
+    return pages.opened("Metrics of the field, and cost", pages.table(head, rows))
 
 
 def _present(titles: Mapping[str, str], lines: Sequence[Line]) -> dict[str, str]:
@@ -206,9 +175,9 @@ def _left_out(lines: Sequence[Line]) -> Iterable[str]:
         yield f"<p>Scenes that say nothing, left out: {', '.join(silent)}.{more}</p>"
     for line in lines:
         if line.failed:
-            yield f'<p class="bad">{html.escape(line.row)} failed: {", ".join(line.failed)}</p>'
+            yield pages.bad(f"{line.row} failed: {', '.join(line.failed)}")
         for name, scenes in line.troubled.items():
-            yield f'<p class="bad">{html.escape(line.row)}, {name} not measured: {", ".join(scenes)}</p>'
+            yield pages.bad(f"{line.row}, {name} not measured: {', '.join(scenes)}")
 
 
 def _bar(gap: Interval | None) -> str:
@@ -221,70 +190,3 @@ def _bar(gap: Interval | None) -> str:
         f'<rect width="{value:.1f}" height="12" fill="#4a90c2"/>'
         f'<path d="M{low:.1f} 6H{high:.1f}" stroke="#222" stroke-width="2"/></svg>'
     )
-
-
-def _grid(named: Sequence[tuple[str, Sample]], out: Path) -> str:
-    """The scenes of one kind, those first on which the methods come out worst: source, request, results, target."""
-    scenes: dict[str, dict[str, Sample]] = {}
-    for name, sample in named:
-        scenes.setdefault(sample.scene, {})[name] = sample
-    rows = [row for row in in_order({name for name, _ in named}) if row not in ("nothing", "ceiling")]
-    judged = [row for row in rows if row not in RANKS] or rows
-    worst = {
-        scene: max((_error(found[r]) for r in judged if r in found), default=0.0) for scene, found in scenes.items()
-    }
-    lines = []
-    for scene in sorted(scenes, key=lambda scene: (-worst[scene], scene))[:SHOWN]:
-        found = scenes[scene]
-        one = next(iter(found.values()))
-        source, request, target = (_picture(one.scene_picture(out, what), what) for what in SCENES)
-        results = [_result(found.get(row), out) for row in rows]
-        title = f"{scene}<br>{html.escape(', '.join(one.tags))}"
-        lines.append("".join(f"<td>{cell}</td>" for cell in (title, source, request, *results, target)))
-    title = f"{len(lines)} of {len(scenes)} scenes, from worst to best"
-    table = _html_table(["scene", "source", "request", *rows, "target"], lines)
-    return f"<details open><summary>{title}</summary>{table}</details>"
-
-
-def _error(sample: Sample) -> float:
-    """What sorts a scene: a failure is the worst."""
-    return sample.metrics.get(ERROR, math.inf)
-
-
-def _result(sample: Sample | None, out: Path) -> str:
-    if sample is None:
-        return ""
-    if sample.failure:
-        return f'<span class="bad">{html.escape(sample.failure)}</span>'
-    return f"{_picture(sample.place(out).with_suffix('.png'), sample.row)}<br>{_number(_error(sample))}"
-
-
-def _picture(path: Path, alt: str) -> str:
-    """A PNG file inside the page."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-
-
-def _settings(named: Sequence[tuple[str, Sample]]) -> Iterable[str]:
-    """Every row's settings, once."""
-    for name, sample in dict(named).items():
-        if sample.settings:
-            text = json.dumps(plain(sample.settings), indent=1)
-            yield f"<details><summary>{html.escape(name)}</summary><pre>{html.escape(text)}</pre></details>"
-
-
-def _html_table(head: Sequence[str], rows: Sequence[str]) -> str:
-    titles = "".join(f"<th>{html.escape(title)}</th>" for title in head)
-    return f"<table><tr>{titles}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
-
-
-def interval_text(found: Interval | None, digits: int = 2) -> str:
-    """A figure with its interval, "0.91 [0.88, 0.94]"; of too few scenes the figure alone."""
-    if found is None:
-        return ""
-    value = f"{found.value:.{digits}f}"
-    return f"{value} [{found.low:.{digits}f}, {found.high:.{digits}f}]" if math.isfinite(found.low) else value
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"

@@ -6,19 +6,54 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from dragkit import pictures, sheet
 from dragkit.bench.provenance import code
 from dragkit.toy import landmarks, scenes
-from dragkit.toy.tasks import KINDS
+from dragkit.toy.tasks import KINDS, Task
 
 VERSION = 2  # of tasks and metrics: figures of different versions are not compared, and older rows are run again
 HELD_OUT = "held-out.jsonl"
 SHORT = 6  # digits by which settings are told apart for people
+SCENES = ("source", "request", "target")  # the pictures of a scene
+
+
+class Named(Protocol):
+    """What has a row and its settings."""
+
+    @property
+    def row(self) -> str: ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+
+
+class Stored(Named, Protocol):
+    """What the pages show of a sample, of whichever benchmark."""
+
+    @property
+    def weights(self) -> str | None: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def scene(self) -> str: ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+    @property
+    def failure(self) -> str: ...
+
+    def place(self, out: Path) -> Path: ...
+
+    def scene_picture(self, out: Path, what: str) -> Path: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +87,7 @@ class Sample:
         return out / "samples" / f"{self.row}-{identity}" / f"{self.scene}.json"
 
     def scene_picture(self, out: Path, what: str) -> Path:
-        """The file of its scene's source, request or target."""
+        """The file of one of its scene's SCENES."""
         return out / "scenes" / f"{VERSION}.{scenes.VERSION}" / f"{self.scene}-{what}.png"
 
 
@@ -99,6 +134,24 @@ def parse(form: Any) -> Sample:
     if sample.kind not in KINDS:
         raise ValueError(f"a sample is of the unknown kind {sample.kind!r}; run the benchmark again")
     return replace(sample, tags=tuple(sample.tags))
+
+
+def names(samples: Sequence[Named]) -> list[str]:
+    """What the row of each sample is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
+    settings: dict[str, set[str]] = {}
+    for s in samples:
+        settings.setdefault(s.row, set()).add(digest(s.settings, SHORT))
+    return [s.row if len(settings[s.row]) == 1 else f"{s.row} {digest(s.settings, SHORT)}" for s in samples]
+
+
+def keep_scene(scene: Task, place: Callable[[str], Path]) -> None:
+    """Draw a scene's source, request and first target, each where `place` puts it, unless it lies there."""
+    drawn = (scene.picture, sheet.annotate(scene.picture, scene.edits), scene.targets[0])
+    for what, picture in zip(SCENES, drawn, strict=True):
+        path = place(what)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pictures.write(path, picture, force=True)
 
 
 def keep(sample: Sample, out: Path) -> None:

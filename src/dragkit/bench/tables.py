@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dragkit.bench.metrics import WHITE, Interval, db_below_ceiling, gap_closed, paired_difference, talks
-from dragkit.bench.samples import SHORT, Sample, digest
+from dragkit.bench.intervals import Interval, db_below_ceiling, gap_closed, paired_difference, talks
+from dragkit.bench.metrics import WHITE
+from dragkit.bench.samples import Sample, names
 from dragkit.toy.tasks import KINDS
 
 UNTOUCHED = 0.05  # share of samples left as they were, above which a row is not one of a method that edits
@@ -22,7 +23,7 @@ REGIONS = (ERROR, THERE, "revealed_error")  # what is compared per tag, over kin
 COMPARED = (
     *REGIONS, "background_error", "ghosting", *STATISTICS, "landmark_px", "md", "null_error", "back_error",
 )  # fmt: skip
-RANKS, METHOD = {"nothing": 0, "paste": 1, "stamp": 2, "ceiling": 4}, 3
+RANKS, METHOD = {"nothing": 0, "paste": 1, "stamp": 2, "ceiling": 4, "true target": 5}, 3
 
 Key = tuple[str, str, str, int]  # version, kind, split, seed
 
@@ -160,21 +161,13 @@ def labelled(samples: Sequence[Sample]) -> list[Sample]:
     return sorted(found, key=lambda s: (KINDS.index(s.kind), *_rank(s.row), s.seed))
 
 
-def names(samples: Sequence[Sample]) -> list[str]:
-    """What the row of each sample is called: its own name, or "NAME 1f0c22" if it is there with several settings."""
-    settings: dict[str, set[str]] = {}
-    for s in samples:
-        settings.setdefault(s.row, set()).add(digest(s.settings, SHORT))
-    return [s.row if len(settings[s.row]) == 1 else f"{s.row} {digest(s.settings, SHORT)}" for s in samples]
-
-
 def _rows(samples: Sequence[Sample]) -> list[str]:
-    return in_order({s.row for s in samples})
+    return in_order(s.row for s in samples)
 
 
 def in_order(rows: Iterable[str]) -> list[str]:
-    """Rows as a table shows them."""
-    return sorted(rows, key=_rank)
+    """Rows as a table shows them, each once."""
+    return sorted(set(rows), key=_rank)
 
 
 def _rank(row: str) -> tuple[int, str]:

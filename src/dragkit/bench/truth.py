@@ -18,21 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from dragkit import pictures, sheet
+from dragkit import pictures
 from dragkit.bench import baselines, cost, metrics, probes
 from dragkit.bench.baselines import Outcome, Row
 from dragkit.bench.measures import measure
 from dragkit.bench.probes import Probe
-from dragkit.bench.samples import Sample, keep, read, sentence, stored, version, write_text
+from dragkit.bench.samples import Sample, keep, keep_scene, read, sentence, stored, version
 from dragkit.editor import REFINE, STEPS, Editor
 from dragkit.methods import Method, Step
 from dragkit.toy.tasks import KINDS, Task, task
 
 SIZES = {"quick": 8, "full": 64}  # scenes per kind
-SCENES = ("source", "request", "target")
 ASKS = {"resize": "move", "rotate": "move", "face_drag": "drag", "face17": "face", "face68": "face"}  # kinds of edits
-
-__all__ = ["SCENES", "SIZES", "Sample", "file_row", "load", "method_row", "run", "version", "write_text"]
 
 
 def method_row(name: str, method: Method, steps: int | None = None, prompted: bool = False) -> Row:
@@ -107,9 +104,9 @@ def _measured(editor: Editor, row: Row, scene: Task, sample: Sample, out: Path) 
     """Run a row on a scene and store the sample, its record last."""
     place = sample.place(out)
     place.parent.mkdir(parents=True, exist_ok=True)
-    _keep_scene(scene, sample, out)
+    keep_scene(scene, partial(sample.scene_picture, out))
     sample = replace(sample, tags=tuple(sorted(scene.tags)))
-    size = scene.picture.shape[1], scene.picture.shape[0]
+    size = metrics.size_of(scene.picture)
     try:
         with ExitStack() as stack:
             spent = stack.enter_context(cost.measured(editor, size)) if row.uses_model else {}
@@ -127,13 +124,3 @@ def _measured(editor: Editor, row: Row, scene: Task, sample: Sample, out: Path) 
         pictures.write(place.with_suffix(".png"), outcome.picture, force=True)
     keep(sample, out)
     return sample
-
-
-def _keep_scene(scene: Task, sample: Sample, out: Path) -> None:
-    """Draw the scene's source, request and target for the report."""
-    drawn = (scene.picture, sheet.annotate(scene.picture, scene.edits), scene.targets[0])
-    for what, picture in zip(SCENES, drawn, strict=True):
-        path = sample.scene_picture(out, what)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pictures.write(path, picture, force=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dragkit.cli import work
-from dragkit.cli.bench.truth import counted
+from dragkit.cli.bench.measured import counted
 from dragkit.cli.options import Load
 from dragkit.edits import Request
 

@@ -20,6 +20,7 @@ def compare(a: Run, b: Run, row: Name = None, against: Other = None) -> None:
     dragkit bench compare out/bench out/bench --row dragondiffusion --against paste
     """
     from dragkit.bench import report
+    from dragkit.bench.intervals import interval_text
     from dragkit.bench.tables import compare as differences
 
     if against and not row:
@@ -30,4 +31,4 @@ def compare(a: Run, b: Run, row: Name = None, against: Other = None) -> None:
     print(f"{'row':{width}} {'group':{wide}} {'metric':17} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
     for d in found:
         who = f"{d.row:{width}} {d.group:{wide}} {d.metric:17} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}"
-        print(f"{who}  {report.interval_text(d.change):28} {d.verdict}")
+        print(f"{who}  {interval_text(d.change):28} {d.verdict}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragkit.cli import work
-from dragkit.cli.bench.truth import Measured, _methods
+from dragkit.cli.bench.measured import Measured, method_rows
 from dragkit.cli.options import Load, say
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def dragbench(
     from dragkit.bench.baselines import BASELINES
 
     count = len(datasets.samples(folder)[: taken.limit])
-    rows = [*(row for row in BASELINES if not row.sees_truth), *_methods(measured, load.model or "toy")]
+    rows = [*(row for row in BASELINES if not row.sees_truth), *method_rows(measured, load.model or "toy")]
     out.mkdir(parents=True, exist_ok=True)
     editor = work.loaded(load.model or "toy", load)
     judges, notes = _judges(editor, taken.features_model, load)
@@ -127,7 +127,7 @@ def _tell(record: Record) -> None:
 def _show(lines: Sequence[Line]) -> None:
     """The table as text, a column for each row: there are more metrics than rows."""
     from dragkit.bench.dragtables import FIGURES
-    from dragkit.bench.report import interval_text
+    from dragkit.bench.intervals import interval_text
 
     head = ["", *(line.row for line in lines)]
     body = [["samples (pairs)", *(f"{line.n} ({line.pairs})" for line in lines)]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragkit.cli import work
-from dragkit.cli.bench.truth import Measured, _methods, counted
+from dragkit.cli.bench.measured import Measured, check_split, counted, method_rows
 from dragkit.cli.options import Load, say
 
 if TYPE_CHECKING:
@@ -53,10 +53,9 @@ def faces(
     from dragkit.bench.face_runs import BASELINES, real_features, run
     from dragkit.bench.face_runs import load as stored
 
-    if pairs.split not in ("dev", "test"):
-        raise ValueError(f"there is no split {pairs.split}; give dev or test")
+    check_split(pairs.split)
     settings, seeds = _settings(pairs), range(counted(pairs.size))
-    rows = [*BASELINES, *_methods(measured, load.model or "toy")]
+    rows = [*BASELINES, *method_rows(measured, load.model or "toy")]
     out.mkdir(parents=True, exist_ok=True)
     editor = work.loaded(load.model or "toy", load)
     if pairs.split == "test":

@@ -10,30 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragkit.cli import work
-from dragkit.cli.options import Json, Load, say
-from dragkit.edits import Request
+from dragkit.cli.bench.measured import Measured, check_split, counted, method_rows
+from dragkit.cli.options import Load, say
 
 if TYPE_CHECKING:
-    from dragkit.bench.baselines import Row
     from dragkit.bench.probes import Probe
     from dragkit.bench.tables import Line
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """Which methods."""
-
-    method: Annotated[
-        list[str], typer.Option(metavar="NAME", help="`dragkit methods` lists them.", show_default="dragondiffusion")
-    ] = ()  # type: ignore[assignment]
-    settings: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting of the methods; may be repeated.")
-    ] = ()  # type: ignore[assignment]
-    method_file: Annotated[
-        list[Path], typer.Option(metavar="FILE.py", help="Python that defines edit(editor, task).")
-    ] = ()  # type: ignore[assignment]
-    steps: Annotated[int | None, typer.Option(min=1, max=999, help="Denoising steps of the methods.")] = None
-    prompts: Annotated[bool, typer.Option("--prompts", help="Tell methods what each picture shows.")] = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +48,9 @@ def truth(
     from dragkit.bench.truth import load as stored
     from dragkit.bench.truth import run
 
-    if scenes.split not in ("dev", "test"):
-        raise ValueError(f"there is no split {scenes.split}; give dev or test")
+    check_split(scenes.split)
     kinds, seeds = _kinds(scenes.kinds), range(counted(scenes.size))
-    rows, asked = [*BASELINES, *_methods(measured, load.model or "toy")], _probes(scenes.also)
+    rows, asked = [*BASELINES, *method_rows(measured, load.model or "toy")], _probes(scenes.also)
     out.mkdir(parents=True, exist_ok=True)
     editor = work.loaded(load.model or "toy", load)
     if scenes.split == "test":
@@ -98,15 +79,6 @@ def _kinds(given: Sequence[str]) -> list[str]:
     return [kind for kind in KINDS if kind in kinds]
 
 
-def counted(size: str) -> int:
-    """Scenes per kind of --size."""
-    from dragkit.bench.truth import SIZES
-
-    if size not in SIZES and not (size.isdecimal() and int(size)):
-        raise ValueError(f'got "{size}" for --size, want quick, full or a number of scenes')
-    return SIZES.get(size) or int(size)
-
-
 def _probes(also: Sequence[str]) -> list[Probe]:
     """What every sample is probed for: distances always, fidelity where it can be measured, and what is asked for."""
     from dragkit.bench import probes
@@ -122,24 +94,9 @@ def _probes(also: Sequence[str]) -> list[Probe]:
         return found
 
 
-def _methods(measured: Measured, model: str) -> list[Row]:
-    """A row for each method and file, in the order given."""
-    from dragkit.bench.truth import file_row, method_row
-
-    settings: Json = work.parse_settings(list(measured.settings))
-    default = [] if measured.method_file else ["dragondiffusion"]
-    wanted = [
-        Request.model_construct(method=name, model=model, settings=settings)
-        for name in dict.fromkeys(measured.method or default)
-    ]
-    how = (measured.steps, measured.prompts)
-    rows = [method_row(wish.method, work.chosen_method(wish), *how) for wish in wanted]
-    return rows + [file_row(path) for path in dict.fromkeys(measured.method_file)]
-
-
 def _show(lines: Sequence[Line]) -> None:
     """The tables per kind, as text."""
-    from dragkit.bench.report import interval_text
+    from dragkit.bench.intervals import interval_text
 
     shown = [line for line in lines if not line.group.startswith("tag: ")]
     width = max(len(line.row) for line in shown)
