@@ -22,7 +22,7 @@ from dragkit.bench.samples import Sample, write_text
 from dragkit.bench.tables import Line, summary
 from dragkit.toy.tasks import KINDS
 
-LEAST = 16  # scenes of a kind: fewer are no figure to quote (issue "Measure")
+LEAST = 16  # scenes of a kind: fewer are no figure to quote, their intervals are too wide
 COLUMNS = ("n", "gap", "below", "ghosting", "seconds")
 FIGURES: Mapping[str, tuple[str, Callable[[Line], str]]] = {  # any other column is a metric by name
     "n": ("n", lambda line: str(line.n)),
