@@ -77,7 +77,7 @@ class DragonDiffusion(Method):
         default=False, metadata=_note("cells see only what belongs there: docs/dragondiffusion.md", "off = published")
     )
     warp: bool = field(
-        default=False, metadata=_note("drags and faces take from the picture warped by their points", "off = published")
+        default=False, metadata=_note("Move, Drag, Face take from the source warped in pixels", "off = published")
     )
     radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     blocks: tuple[int, ...] = field(
@@ -195,7 +195,7 @@ def _within(share: float, window: Window) -> bool:
 
 
 DIFFEDITOR = DragonDiffusion(alternate=0.2, repeats=3, sde=0.4)
-# Looked for on development scenes (seeds 0 to 4); measured on the shipped weights in docs/dragondiffusion.md.
+# Looked for on development scenes: docs/benchmarks.md has what was tried and what it gave.
 TOY = DragonDiffusion(
     guidance=1.0,
     content=0.3,
