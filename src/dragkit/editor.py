@@ -215,7 +215,7 @@ class Editor:
     ) -> Result:
         """Edit a picture. Several edits are done in one pass.
 
-        picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate`: then it is not inverted again, and
+        picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate`: then it is not inverted, and
         prompts and steps are the source's.
         method: default DragonDiffusion with the settings for this model.
         guidance: classifier-free; default that of the source's own trajectory, else the method's.
@@ -286,7 +286,7 @@ class Editor:
         """The inverted picture an edit takes from.
 
         For Paste it is placed on the source's frame first, so that the object has its final size and place and equal
-        cells correspond; so is the source itself, where a method wants that: moved as a whole, or warped by its points.
+        cells correspond; so is the source itself, where a method wants that: moved, or warped by its points.
         """
         match edit:
             case Replace():
