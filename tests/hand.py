@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from dragkit.bench.samples import Sample
-from dragkit.edits import Drag, Face, Move
+from dragkit.edits import Drag, Face, Move, Reprompt
 from dragkit.forms import PngMask
 from dragkit.toy.tasks import Task
 
@@ -45,6 +45,8 @@ def scene(kind: str = "move", seed: int = 0, split: str = "dev") -> Task:
         points[40], goals[40] = edit.handles[0], edit.targets[0]
     if kind in ("face17", "face68"):
         edit = Face(points=int(kind[4:]), landmarks=points.tolist(), reference_landmarks=goals.tolist())
+    if kind.startswith("reprompt"):
+        edit = Reprompt(prompt="a red box", source_prompt="a box", words=["red"])
     return Task(
         kind, seed, split, painted(before, seed), "a box", (edit,), (painted(after, seed),), "a box", after, before,
         frozenset({"shadow"} if seed % 2 else {"plain"}), landmarks=(points, goals) if "face" in kind else None,

@@ -1,7 +1,18 @@
 import pytest
 import torch
 
-from dragkit.attention import Part, attend, decoder_layers, inject, record, token_masks
+from dragkit.attention import (
+    Part,
+    apart,
+    attend,
+    attend_words,
+    decoder_layers,
+    inject,
+    mutual,
+    record,
+    token_masks,
+    word_layers,
+)
 
 TEXT = 32
 
@@ -80,13 +91,64 @@ def test_injection_gathers_the_kept_tokens_and_closes_what_it_is_told():
     queries = {6: torch.tensor([1, 0, 0, 0, 0, 0], dtype=torch.bool)}
     keys = {6: torch.tensor([1, 0, 0, 0, 0, 1], dtype=torch.bool)}
     part = Part({"layer": (mk, mv)}, keep, ((queries, keys),))
-    new_k, new_v, hidden = inject([part], own=True)("layer", q, k, v)
+    new_q, new_k, new_v, hidden = inject([part], own=True)("layer", q, k, v)
+    assert torch.equal(new_q, q)
     assert new_k.shape == (2, 9, 4)
     assert torch.equal(new_k[1, 6:], mk[0, [0, 1, 5]])
     assert torch.equal(new_v[0, :6], v[0])
     assert hidden is not None
     assert hidden[0].tolist() == [False] * 6 + [True, False, True]
     assert not hidden[1:].any()
+
+
+def test_keys_and_values_are_those_of_the_first_of_each_half():
+    k = torch.arange(4.0)[:, None, None].expand(4, 3, 2)  # [u: source, edit; c: source, edit]
+    q, found, values, hidden = mutual("", k + 1, k, k + 10)
+    assert torch.equal(q, k + 1)
+    assert found[:, 0, 0].tolist() == [0, 0, 2, 2]
+    assert values[:, 0, 0].tolist() == [10, 10, 12, 12]
+    assert hidden is None
+
+
+THERE, HERE = torch.tensor([[1, 0, 0, 1], [0, 1, 0, 1]], dtype=torch.bool)  # the source's object, the edit's
+
+
+@pytest.mark.parametrize("items", [None, slice(1, None, 2)])
+def test_objects_see_objects_and_the_rest_the_rest(items):
+    x = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(3))
+    q, k, v, hidden = apart(mutual, {4: THERE}, {4: HERE}, items)("", x, x, x)
+    assert torch.equal(k, x[:1].expand(2, -1, -1))
+    object_only, rest_only = [False, True, True, False], [True, False, False, True]  # hidden keys
+    assert hidden.reshape(-1, 4, 4)[-1].tolist() == [rest_only, object_only, rest_only, object_only]
+    assert items is None or not hidden[0].any()  # the source itself sees everything
+    plain = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    parted = torch.nn.functional.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=~hidden)
+    assert parted.isfinite().all()
+    assert not torch.allclose(parted[1, 0], plain[1])
+
+
+@pytest.mark.parametrize("there", [torch.zeros(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool)])
+def test_an_object_that_is_nowhere_or_everywhere_hides_nothing(there):
+    x = torch.randn(2, 4, 3)
+    assert apart(mutual, {4: there}, {4: HERE})("", x, x, x)[3] is None
+
+
+def test_what_a_rule_hides_stays_hidden():
+    x, hidden = torch.randn(1, 4, 3), torch.eye(4, dtype=torch.bool)
+    rule = apart(lambda _layer, q, k, v: (q, k, v, hidden), {4: THERE}, {4: HERE})
+    assert (rule("", x, x, x)[3] & hidden).equal(hidden)
+
+
+def test_attention_to_words_is_as_it_was_and_can_be_changed(tiny, call):
+    plain, seen = call(), []
+    with attend_words(tiny.unet, lambda layer, weights: seen.append((layer, weights.shape)) or weights):
+        assert torch.allclose(call(), plain, atol=1e-6)
+    assert sorted(layer for layer, _ in seen) == sorted(word_layers(tiny.unet))
+    assert all(shape[:2] == (1, 2) and shape[3] == 7 for _, shape in seen)
+    with attend_words(tiny.unet, lambda _, weights: weights.flip(-1)):
+        assert not torch.allclose(call(), plain, atol=1e-4)
+    with attend_words(tiny.unet, lambda _, weights: 1 / 0, []):
+        call()  # no layer is listed, so no rule is asked
 
 
 def test_token_masks_cover_every_level_of_a_picture_that_is_not_square():

@@ -23,7 +23,7 @@ from dragkit.cli.app import app
 from dragkit.cli.options import with_sentences
 from dragkit.edits import Edit
 from dragkit.lora import Lora
-from dragkit.methods import METHODS
+from dragkit.methods import METHODS, AttentionDrag, MasaCtrl
 from dragkit.model import StableDiffusion
 
 SIZE = (40, 24)  # (width, height)
@@ -462,7 +462,7 @@ def test_models_lists_the_toy_and_the_cache(tmp_path: Path, monkeypatch: pytest.
     assert "some/model:" in text
 
 
-COMMANDS = ["move", "resize", "remove", "replace", "paste", "drag", "face", "finetune", "generate", "run"]
+COMMANDS = ["move", "resize", "remove", "replace", "paste", "drag", "face", "reprompt", "finetune", "generate", "run"]
 TELLING = ["schema", "methods", "models", "demo"]
 
 
@@ -498,7 +498,9 @@ def test_the_real_editor_repeats_every_method(
 ) -> None:
     monkeypatch.setattr(work, "loaded", lambda *_: Editor(tiny))
     done("generate --prompt cup --steps 3 --size 40x24 -o cup.png")
-    edit = "remove cup.png" if "remove" in METHODS[method].kinds else "drag cup.png --point 6,8->9,8 --set rounds=2"
+    drag = "drag cup.png --point 6,8->9,8 --set rounds=2"
+    edits = {"remove": "remove cup.png", "drag": drag, "reprompt": "reprompt cup.png --prompt mug"}
+    edit = next(line for kind, line in edits.items() if kind in METHODS[method].kinds)
     found = done(f"{edit} --mask mask.png --method {method} --count 2 --seed 5 -o out.png")
     assert "its own trajectory" in found.stderr
     done("run out-2.png -o again.png")
@@ -530,7 +532,7 @@ def test_without_a_lora_nothing_is_memorised(editor: FakeEditor) -> None:
 
 
 def test_methods_and_loras_that_do_not_fit_are_refused(editor: FakeEditor) -> None:
-    assert "can do drag but not remove" in refused("remove in.png --mask mask.png --method dragdiffusion -o out.png")
+    assert "can do drag, face but not remove" in refused("remove in.png --mask mask.png --method dragdiffusion -o out.png")
     assert "there is no LoRA cup.safetensors" in refused(f"{DRAGGED} --lora cup.safetensors -o out.png")
     assert "steps" in refused(f'{DRAGGED} --set lora={{"steps":0}} -o out.png')
     assert "give 0 <= dragged" in refused(f"{DRAGGED} --set strength=2 -o out.png")
@@ -559,3 +561,51 @@ def test_the_cache_is_where_people_say(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.delenv("DRAGKIT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert work.cache_folder() == tmp_path / "dragkit"
+
+
+REPROMPT = "reprompt in.png --prompt mug --source-prompt cup"
+
+
+def test_a_reprompt_says_what_was_and_what_is_to_be(editor: FakeEditor) -> None:
+    done(f"{REPROMPT} --word mug=1.5 --word cup --mask mask.png -o out.png")
+    assert editor.named("invert")[0]["prompt"] == "cup"
+    (edit,) = editor.named("edit")[0]["edits"]
+    assert (edit.prompt, edit.words, edit.target_mask) == ("mug", {"mug": 1.5, "cup": 1.0}, None)
+    assert np.array_equal(edit.mask.array(SIZE), MASK)
+    assert isinstance(editor.named("edit")[0]["method"], MasaCtrl)
+    assert record("out.png")["request"]["method"] == "masactrl"
+    done("run out.png -o again.png")
+    assert record("again.png") == record("out.png")
+
+
+def test_points_of_a_reprompt_come_after_it_and_take_the_mask(editor: FakeEditor) -> None:
+    done(f"{REPROMPT} --point 6,8->6,16 --mask mask.png -o out.png")
+    words, drag = editor.named("edit")[0]["edits"]
+    assert (words.kind, words.mask, drag.kind, drag.targets) == ("reprompt", None, "drag", ((6, 16),))
+    assert drag.mask is not None
+    assert isinstance(editor.named("edit")[0]["method"], AttentionDrag)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ("--word bowl", 'the word "bowl" is in neither prompt'),
+        ("--word mug=much", 'got "much" for the weight of the word "mug"'),
+        ("--word mug=-1", "greater than or equal to 0"),
+        ("--method dragondiffusion", "can do drag, face, move, paste, remove, replace but not reprompt"),
+        ("--point 6,8->6,16 --method masactrl", "can do reprompt but not drag"),
+        ("--target-mask mask.png", "a target mask without a mask"),
+        ("--point 6,8->6,99", "lies outside the picture"),
+        ("--set start=2", "start is 2.0"),
+        ("--set block=5", "block 5; give"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused(editor: FakeEditor, more: str, sentence: str) -> None:
+    assert sentence in refused(f"{REPROMPT} {more} -o out.png")
+    assert editor.calls == []
+
+
+def test_a_reprompt_is_the_first_of_several_edits(editor: FakeEditor) -> None:
+    edits = [{"kind": "drag", "handles": [[6, 8]], "targets": [[6, 9]]}, {"kind": "reprompt", "prompt": "mug"}]
+    Path("request.json").write_text(json.dumps({"image": {"path": "in.png"}, "edits": edits}))
+    assert "a reprompt comes after another edit; give one, first" in refused("run request.json -o out.png")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dragkit.editor import REFINE, Editor, edited_region
-from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
+from dragkit.editor import REFINE, Editor
+from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.memorise import Training
-from dragkit.methods import DragDiffusion, DragonDiffusion, dragondiffusion
+from dragkit.methods import DragDiffusion, DragonDiffusion, MasaCtrl, dragondiffusion
+from dragkit.regions import edited
 
 SIZE = (70, 45)  # not what the model takes: its canvas is another
 OBJECT = {"box": (10, 10, 30, 26)}
@@ -48,12 +49,12 @@ def test_the_result_has_the_pictures_size_and_keeps_what_is_outside(editor, pict
     assert isinstance(result.image, Image.Image)
     assert result.image.size == SIZE
     far = np.ones(SIZE[::-1], bool)
-    far &= ~edited_region(edit, SIZE)
+    far &= ~edited(edit, SIZE)
     far[:, 5:65] = False  # well beyond the feathered edge
     assert far.any()
     changed = (np.asarray(result.image) != picture).any(-1)
     assert not changed[far].any()
-    assert changed[edited_region(edit, SIZE)].mean() > 0.5
+    assert changed[edited(edit, SIZE)].mean() > 0.5
 
 
 def test_pictures_from_elsewhere(editor, picture):
@@ -149,7 +150,7 @@ def test_what_was_memorised_by_hand_is_used_as_it_is(editor, picture, calls):
     lora = editor.memorise(picture, "a mug", how=REMEMBERING.lora)
     source = editor.invert(picture, "a mug", steps=3, lora=lora)
     calls.clear()
-    by_hand = editor(source, EDITS["drag"], method=REMEMBERING, lora=lora)
+    by_hand = editor(source, EDITS["drag"], method=REMEMBERING)  # the source remembers it
     assert len(calls) == 5
     whole = editor(picture, EDITS["drag"], prompt="a mug", steps=3, method=REMEMBERING)
     again = editor(editor.invert(picture, "a mug", steps=3), EDITS["drag"], method=REMEMBERING)
@@ -176,6 +177,30 @@ def test_a_generated_picture_needs_no_memory(editor, calls):
 
 
 def test_a_method_is_asked_only_for_what_it_can_do(editor, picture, calls):
-    with pytest.raises(ValueError, match="DragDiffusion can do drag but not move"):
+    with pytest.raises(ValueError, match="DragDiffusion can do drag, face but not move"):
         editor(picture, [EDITS["drag"], EDITS["move"]], method=REMEMBERING)
     assert not calls
+
+
+def test_a_reprompt_may_say_what_the_picture_shows(editor, picture):
+    told = editor(picture, Reprompt(prompt="a blue cup", source_prompt="a red cup"), steps=2)
+    asked = editor(picture, Reprompt(prompt="a blue cup"), prompt="a red cup", steps=2)
+    assert told.settings == dataclasses.asdict(MasaCtrl())  # the method for it, where none is asked for
+    assert np.array_equal(told.image, asked.image)
+    other = editor(picture, Reprompt(prompt="a blue cup"), prompt="a green cup", steps=2)
+    assert not np.array_equal(told.image, other.image)
+
+
+def test_two_stories_of_what_a_picture_shows_are_refused(editor, picture, calls):
+    with pytest.raises(ValueError, match='shows "a cup" and, by its source prompt, "a red cup"; give one'):
+        editor(picture, Reprompt(prompt="b", source_prompt="a red cup"), prompt="a cup")
+    assert not calls
+
+
+def test_prompts_are_in_the_source_and_words_that_nobody_reads_are_told(editor, picture):
+    long = "a cup " * 20
+    source = editor.invert(picture, long, steps=2)
+    assert source.prompt == long
+    result = editor(source, Reprompt(prompt="a blue cup"))
+    assert [note.startswith('the prompt is too long: "cup a cup') or note for note in result.notes] == [True]
+    assert not editor(picture, Reprompt(prompt="a blue cup"), steps=2).notes

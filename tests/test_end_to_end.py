@@ -6,6 +6,7 @@ Twenty steps instead of fifty keep this file under a minute; the benchmark measu
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,17 +16,19 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from dragkit import pictures
+from dragkit import pictures, regions
 from dragkit.cli.app import app
-from dragkit.editor import FEATHER, Editor, edited_region
-from dragkit.edits import Face, Move, Remove
+from dragkit.editor import Editor
+from dragkit.edits import Face, Move, Remove, Reprompt
 from dragkit.geometry import dilate
+from dragkit.methods import MasaCtrl, for_model
 from dragkit.model import StableDiffusion
 from dragkit.source import replay, to_picture, to_tensor
 from dragkit.toy import truth
 from dragkit.toy.landmarks import detect
 from dragkit.toy.scenes import sample
 from dragkit.toy.tasks import Task, task
+from dragkit.toy.things import COLOURS
 
 STEPS = 20
 MUCH, SOME = 0.6, 0.85  # shares of the squared error of doing nothing that an edit may leave
@@ -58,8 +61,8 @@ def psnr(picture: np.ndarray, target: np.ndarray) -> float:
 def untouched(wish: Task) -> np.ndarray:
     """Pixels [h, w] that no edit of the task may change."""
     size = (wish.picture.shape[1], wish.picture.shape[0])
-    region = np.logical_or.reduce([edited_region(edit, size) for edit in wish.edits])
-    return ~dilate(region, FEATHER * min(size) + 2)
+    region = np.logical_or.reduce([regions.edited(edit, size) for edit in wish.edits])
+    return ~dilate(region, regions.FEATHER * min(size) + 2)
 
 
 def assert_kept(picture: np.ndarray, wish: Task) -> None:
@@ -101,8 +104,16 @@ def test_a_replaced_object_takes_the_look_of_the_reference(editor: Editor) -> No
 
 
 def test_a_drag_brings_the_part_towards_its_target(editor: Editor) -> None:
-    wish = task("drag", 0, "test")
+    wish = task("drag", 0, "dev")
     picture = edited(editor, wish)
+    assert left(picture, wish, wish.destination | wish.revealed) < SOME
+    assert_kept(picture, wish)
+
+
+def test_a_drag_without_training_brings_the_part_towards_its_target(editor: Editor) -> None:
+    wish = task("drag", 0, "dev")
+    result = editor(wish.picture, wish.edits, method=for_model("attention-drag", "toy"), steps=10)
+    picture = np.asarray(result.image)
     assert left(picture, wish, wish.destination | wish.revealed) < SOME
     assert_kept(picture, wish)
 
@@ -194,3 +205,25 @@ def test_landmarks_of_held_out_faces_are_found() -> None:
             found = detect(scene.picture())
             errors.append(np.linalg.norm(found - scene.landmarks, axis=1).mean())
     assert max(errors) < 1.5  # px; 0.5 when the network was trained
+
+
+def test_another_prompt_changes_the_colour_and_keeps_the_background(editor: Editor) -> None:
+    """MasaCtrl draws from the picture's own keys and values: plain sampling of the prompt keeps less of it."""
+    scene = sample(4, "dev", family="still")
+    assert scene.caption == "an orange lamp on a stone table against a rose wall"
+    picture, words = scene.picture(), scene.caption.replace("an orange", "a white")
+    source = editor.invert(picture, scene.caption, steps=10)
+    control = for_model("masactrl", "toy")
+    assert isinstance(control, MasaCtrl)
+    results = [
+        np.asarray(editor(source, Reprompt(prompt=words), method=how).image)
+        for how in (control, replace(control, block=4))
+    ]
+    lamp = scene.mask(0)
+    colour = [p[lamp].mean(0) for p in (picture, results[0])]
+    white = np.array(COLOURS["white"])
+    assert np.linalg.norm(colour[1] - white) < 0.7 * np.linalg.norm(colour[0] - white)
+    rest = ~dilate(lamp, 10)
+    kept, free = (error(p, picture, rest) for p in results)
+    assert kept < free
+    assert kept < 15**2

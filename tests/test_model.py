@@ -227,3 +227,14 @@ def test_same_as_diffusers_pipeline(kind: str) -> None:
             empty, noise = model.eps(z.expand(2, -1, -1, -1), t[n], alpha[n], text).chunk(2)
             z = ddim(z, empty + 3.0 * (noise - empty), alpha[n], alpha[n - 1])
     assert torch.allclose(z, theirs, atol=1e-3 * float(theirs.abs().max()))
+
+
+def test_the_words_that_are_not_read_are_those_after_the_ones_that_are(tiny: StableDiffusion) -> None:
+    prompt = "red cup 11 on a table in the sun"
+    cut = tiny.unread(prompt)
+    read = prompt.removesuffix(cut).strip()
+    assert read
+    assert cut
+    assert not tiny.unread(read)
+    assert tiny.unread(f"{read} {cut.split()[0]}")
+    assert torch.equal(tiny.embed([read + " zebra"])[:, : TOKENS // 2], tiny.embed([prompt])[:, : TOKENS // 2])

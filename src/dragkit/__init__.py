@@ -17,27 +17,33 @@ _HOMES = {
     "Paste": "edits",
     "Remove": "edits",
     "Replace": "edits",
+    "Reprompt": "edits",
     "Request": "edits",
     "Editor": "editor",
     "Result": "editor",
     "Source": "source",
+    "AttentionDrag": "methods",
     "DragDiffusion": "methods",
     "DragonDiffusion": "methods",
+    "MasaCtrl": "methods",
     "Lora": "lora",
     "Training": "memorise",
 }
 
 __all__ = [
+    "AttentionDrag",
     "Drag",
     "DragDiffusion",
     "DragonDiffusion",
     "Editor",
     "Face",
     "Lora",
+    "MasaCtrl",
     "Move",
     "Paste",
     "Remove",
     "Replace",
+    "Reprompt",
     "Request",
     "Result",
     "Source",
@@ -47,10 +53,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
-    from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Request
+    from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt, Request
     from dragkit.lora import Lora
     from dragkit.memorise import Training
-    from dragkit.methods import DragDiffusion, DragonDiffusion
+    from dragkit.methods import AttentionDrag, DragDiffusion, DragonDiffusion, MasaCtrl
     from dragkit.source import Source
 
 

@@ -1,7 +1,10 @@
 """Self-attention rules: what one call does with its queries, keys and values, and a `with` that installs them.
 
-A rule is a function (layer, q, k, v) -> (k, v, hidden): q, k, v are [batch, tokens, channels] before the heads are
-split; `hidden` is None or a mask [q tokens, k tokens], True where a query must not look.
+A rule is a function (layer, q, k, v) -> (q, k, v, hidden): q, k, v are [batch, tokens, channels] before the heads are
+split; `hidden` is None or a mask [q tokens, k tokens], or [batch, 1, q tokens, k tokens], True where a query must not
+look.
+
+Attention to words has rules of its own, functions (layer, weights) -> weights: [batch, heads, q tokens, words].
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Memory = Mapping[str, tuple[Tensor, Tensor]]  # layer -> keys and values [1, tokens, channels] of a source pass
-Rule = Callable[[str, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]
+Ruled = tuple[Tensor, Tensor, Tensor, Tensor | None]
+Rule = Callable[[str, Tensor, Tensor, Tensor], Ruled]
+WordRule = Callable[[str, Tensor], Tensor]
 Tokens = Mapping[int, Tensor]  # number of tokens of a layer -> bool [tokens]
 
 
@@ -33,10 +38,10 @@ class Part(NamedTuple):
 def record(store: MutableMapping[str, tuple[Tensor, Tensor]], item: int = 0) -> Rule:
     """Keep keys and values of batch item `item` and change nothing. Idempotent, so gradient checkpointing is safe."""
 
-    def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
         at = item % len(k)
         store[layer] = (k[at : at + 1].detach(), v[at : at + 1].detach())
-        return k, v, None
+        return q, k, v, None
 
     return rule
 
@@ -48,7 +53,7 @@ def inject(parts: Sequence[Part], own: bool = False) -> Rule:
     (drag, face), two parts with token masks its region selection (appearance, paste).
     """
 
-    def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
         keys, values, hidden = ([k], [v], [_none(q, k)]) if own else ([], [], [])
         for part in parts:
             mk, mv = (x.to(k) for x in part.memory[layer])  # [1 tokens channels]
@@ -60,9 +65,37 @@ def inject(parts: Sequence[Part], own: bool = False) -> Rule:
             values.append(mv.expand(len(v), -1, -1))
             hidden.append(hide)
         k, v, mask = torch.cat(keys, 1), torch.cat(values, 1), torch.cat(hidden, 1)
-        return k, v, mask if any(part.closed for part in parts) else None
+        return q, k, v, mask if any(part.closed for part in parts) else None
 
     return rule
+
+
+def mutual(_layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
+    """Of every two items of the batch both use the first one's keys and values (MasaCtrl, arXiv 2304.08465)."""
+    k, v = (x[::2].repeat_interleave(2, 0) for x in (k, v))
+    return q, k, v, None
+
+
+def apart(rule: Rule, there: Tokens, here: Tokens, items: slice | None = None) -> Rule:
+    """`rule`, and the queries of an object see only the keys of an object, the others only the others (MasaCtrl).
+
+    there, here: the object among the keys and among the queries. Where it is all keys of a layer or none, nothing is
+    hidden.  items: of the batch, which are concerned; default all.
+    """
+
+    def parted(layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
+        q, k, v, hidden = rule(layer, q, k, v)
+        keys, queries = there[k.shape[1]].to(q.device), here[q.shape[1]].to(q.device)
+        if keys.all() or not keys.any():
+            return q, k, v, hidden
+        across = queries[:, None] != keys[None, :]  # [q tokens k tokens]
+        if items is not None:
+            concerned = torch.zeros(len(q), 1, 1, 1, dtype=torch.bool, device=q.device)
+            concerned[items] = True
+            across = across & concerned
+        return q, k, v, across if hidden is None else hidden | across
+
+    return parted
 
 
 def _none(q: Tensor, k: Tensor) -> Tensor:
@@ -76,7 +109,7 @@ def _hidden(q: Tensor, k: Tensor, closed: Sequence[tuple[Tokens, Tokens]]) -> Te
     return hidden
 
 
-class _Ruled:
+class _SelfAttention:
     """Attention processor that asks a rule; projections are called as modules, so LoRA wrappers work."""
 
     def __init__(self, layer: str, rule: Rule) -> None:
@@ -91,10 +124,36 @@ class _Ruled:
         temb: Tensor | None = None,
     ) -> Tensor:
         q, k, v = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
-        k, v, hidden = self.rule(self.layer, q, k, v)
-        q, k, v = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (q, k, v))  # [b heads n d]
+        q, k, v, hidden = self.rule(self.layer, q, k, v)
+        q, k, v = (_heads(x, attn.heads) for x in (q, k, v))  # [b heads n d]
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if hidden is None else ~hidden, scale=attn.scale)
         mixed: Tensor = attn.to_out[0](out.transpose(1, 2).flatten(2))
+        return mixed
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
+
+
+class _WordAttention:
+    """Attention processor that lets a rule change the weights of words."""
+
+    def __init__(self, layer: str, rule: WordRule) -> None:
+        self.layer, self.rule = layer, rule
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        words = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        projected: tuple[Tensor, ...] = attn.to_q(hidden_states), attn.to_k(words), attn.to_v(words)
+        q, k, v = (_heads(x, attn.heads) for x in projected)  # [b heads n d]
+        weights = self.rule(self.layer, (q @ k.mT * attn.scale).softmax(-1))
+        mixed: Tensor = attn.to_out[0]((weights @ v).transpose(1, 2).flatten(2))
         return mixed
 
 
@@ -104,13 +163,32 @@ def decoder_layers(unet: Any, blocks: Sequence[int] | None = None) -> list[str]:
     return [n for n in names if blocks is None or int(n.split(".")[1]) in blocks]
 
 
+def word_layers(unet: Any) -> list[str]:
+    """Names of all processors of attention to words, down, middle and up."""
+    return [n for n in unet.attn_processors if n.endswith("attn2.processor")]
+
+
 @contextmanager
 def attend(unet: Any, rule: Rule, layers: Sequence[str] | None = None) -> Iterator[None]:
     """Let `rule` govern the self-attention of `layers` (default: the whole decoder); all is put back on leaving."""
+    chosen = decoder_layers(unet) if layers is None else layers
+    with _processors(unet, {n: _SelfAttention(n, rule) for n in chosen}):
+        yield
+
+
+@contextmanager
+def attend_words(unet: Any, rule: WordRule, layers: Sequence[str] | None = None) -> Iterator[None]:
+    """Let `rule` govern the attention to words of `layers` (default: all); all is put back on leaving."""
+    chosen = word_layers(unet) if layers is None else layers
+    with _processors(unet, {n: _WordAttention(n, rule) for n in chosen}):
+        yield
+
+
+@contextmanager
+def _processors(unet: Any, ours: Mapping[str, Any]) -> Iterator[None]:
     before = dict(unet.attn_processors)
-    chosen = set(decoder_layers(unet) if layers is None else layers)
     try:
-        unet.set_attn_processor({n: _Ruled(n, rule) if n in chosen else p for n, p in before.items()})
+        unet.set_attn_processor({**before, **ours})
         yield
     finally:
         unet.set_attn_processor(dict(before))

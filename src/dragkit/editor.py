@@ -16,21 +16,20 @@ from PIL import Image
 from torch import Tensor
 
 from dragkit import edits as asked
-from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
-from dragkit.geometry import Mask, Size, dilate, feather, fit, placement, resize, warp_mask, warp_picture, warp_points
+from dragkit.edits import Edit, Face, Reprompt
+from dragkit.geometry import Size, fit, resize
 from dragkit.lora import Lora, attached
 from dragkit.memorise import RELEASED, Training, memorise
-from dragkit.methods import Job, Method, Step, for_model
+from dragkit.methods import Job, Method, Step, default, for_model
 from dragkit.methods.method import check
 from dragkit.model import StableDiffusion
-from dragkit.plans import pairs, region
+from dragkit.references import referred, with_landmarks
+from dragkit.regions import put_back
 from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
 
 STEPS = 50  # DDIM steps of every method's paper
 REFINE = 1  # passes a level of an inversion: measured in docs/dragondiffusion.md
-GROW = 0.04  # margin of the edited region, as a share of the shorter side: half a latent cell at 512 px, and shadows
-FEATHER = 0.04  # width of the blend outside it, likewise
 
 Pixels = NDArray[np.uint8]
 Picture = Pixels | Image.Image
@@ -113,14 +112,15 @@ class Editor:
         refine: passes of every move's fixed point; 0 is published practice, one pass that is never checked.
         exact: by O-BELM, at the cost of no refinement; `source.replay` gives the latents back to rounding. Methods
         sample by DDIM whatever the inversion.
-        lora: what the model is to remember meanwhile; edits of this source want the same one.
+        lora: what the model is to remember meanwhile; the source keeps it for its edits.
         progress: called with (levels done, levels in all).
         """
         pixels = _pixels(picture)
         canvas = self.canvas(_size(pixels))
         schedule, text = self._ready(canvas, steps, prompt, negative_prompt)
         with attached(self.model.unet, lora):
-            return invert(self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, progress=progress)
+            found = invert(self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, progress=progress)
+        return dataclasses.replace(found, prompt=prompt, lora=lora)
 
     def _ready(self, canvas: Size, steps: int | None, prompt: str, negative_prompt: str) -> tuple[Schedule, Tensor]:
         """Schedule and text of a source, once it is known to fit into memory."""
@@ -145,6 +145,7 @@ class Editor:
         generator = torch.Generator().manual_seed(seed)
         weight = GENERATE_GUIDANCE if guidance is None else guidance
         source = generate(self.model, canvas, schedule, text, weight, generator, progress=progress)
+        source = dataclasses.replace(source, prompt=prompt)
         return dataclasses.replace(source, picture=resize(source.picture, size)) if size else source
 
     def iterate(
@@ -162,14 +163,14 @@ class Editor:
 
         source: from `invert` or `generate`; the other arguments are those of a call.
         """
-        how = self._method(method)
+        how = self._method(method, edits)
         check(how, _listed(edits))
-        source, lora = self._remembered(how, source, lora)
-        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed), lora)
+        source = self._remembered(how, source, lora)
+        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed))
 
-    def _steps(self, how: Method, job: Job, lora: Lora | None) -> Iterator[Step]:
-        """The method's steps, made while the LoRA is attached and given away while it is not."""
-        steps, on = how.run(self.model, job), attached(self.model.unet, lora)
+    def _steps(self, how: Method, job: Job) -> Iterator[Step]:
+        """The method's steps, made while the source's LoRA is attached and given away while it is not."""
+        steps, on = how.run(self.model, job), attached(self.model.unet, job.source.lora)
         while True:
             with on:
                 step = next(steps, None)
@@ -179,22 +180,23 @@ class Editor:
 
     def _remembered(
         self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None
-    ) -> tuple[Source, Lora | None]:
-        """A source and the LoRA that belongs to it.
+    ) -> Source:
+        """A source with the LoRA that it is to be edited with.
 
         A method that wants one, where none is given, gets one trained on the source and the source inverted with it; a
         generated picture has a trajectory of its own and needs none (released code).
         """
-        wanted = how.lora
+        wanted, lora = how.lora, lora or source.lora
         if lora is not None or wanted is None or source.guidance != 1:
-            return source, lora
+            return dataclasses.replace(source, lora=lora)
         lora = self.memorise(source, how=wanted, progress=progress)
         with attached(self.model.unet, lora):
             known = (source.picture, source.canvas, source.schedule, source.text)
-            return invert(self.model, *known, refine=REFINE, exact=source.exact, progress=progress), lora
+            found = invert(self.model, *known, refine=REFINE, exact=source.exact, progress=progress)
+        return dataclasses.replace(found, prompt=source.prompt, lora=lora)
 
-    def _method(self, method: Method | None) -> Method:
-        return method or for_model("dragondiffusion", self.model.name)
+    def _method(self, method: Method | None, edits: Edit | Sequence[Edit]) -> Method:
+        return method or for_model(default(_listed(edits)), self.model.name)
 
     def __call__(
         self,
@@ -217,23 +219,25 @@ class Editor:
 
         picture: uint8 [h, w, 3], a PIL image, or a Source from `invert` or `generate`: then it is not inverted, and
         prompts and steps are the source's.
-        method: default DragonDiffusion with the settings for this model.
+        prompt: what the picture shows; of a Reprompt its source_prompt, which may be given in either place.
+        method: default by the edits (`methods.default`), with the settings for this model.
         guidance: classifier-free; default that of the source's own trajectory, else the method's.
         seed: of fresh noise.
-        lora: from `memorise`, attached throughout; a Source must have been inverted with it. Where none is given and
-        the method wants one, the picture is memorised and a Source inverted once more with what is remembered.
+        lora: from `memorise`, attached throughout; of a Source the one that it was inverted with, if none is given.
+        Where there is none and the method wants one, the picture is memorised, and a Source inverted once more.
         preserve: pixels outside the edited region come back exactly as they were.
         callback: called with every Step.
 
         Raises:
             ValueError: for edits that make no sense on this picture, in one sentence.
         """
-        began, how = time.perf_counter(), self._method(method)
+        began, how = time.perf_counter(), self._method(method, edits)
         check(how, _listed(edits))
         if isinstance(picture, Source):
-            source, lora = self._remembered(how, picture, lora, progress)
+            source = self._remembered(how, picture, lora, progress)
         else:
             asked.check(_listed(edits), _size(_pixels(picture)))  # before the inversion
+            prompt = asked.shown(_listed(edits), prompt)
             if lora is None and how.lora:
                 lora = self.memorise(picture, prompt, how=how.lora, progress=progress)
             source = self.invert(
@@ -241,13 +245,20 @@ class Editor:
             )
         job = self._job(how, source, edits, reference_prompt, guidance, seed)
         ready = time.perf_counter()
-        for step in self._steps(how, job, lora):
+        for step in self._steps(how, job):
             if callback:
                 callback(step)
         pixels = self.finish(step, source, job.edits if preserve else None)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
+        said = (
+            source.prompt,
+            negative_prompt,
+            reference_prompt,
+            *(e.prompt for e in job.edits if isinstance(e, Reprompt)),
+        )
+        notes = tuple(f'the prompt is too long: "{cut}" is not read' for cut in map(self.model.unread, said) if cut)
         settings = asdict(how)
-        return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels)
+        return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels, notes)
 
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
         """What a step looks like now: its clean estimate decoded, at the source's size."""
@@ -257,12 +268,7 @@ class Editor:
     def finish(self, step: Step, source: Source, edits: Sequence[Edit] | None) -> Pixels:
         """The last step at the picture's own size; with `edits`, pixels outside their region are the source's."""
         pixels = resize(to_picture(self.model.decode(step.latents)), source.size)
-        if edits is None:
-            return pixels
-        region = np.logical_or.reduce([edited_region(edit, source.size) for edit in edits])
-        weight = feather(region, FEATHER * min(source.size))[..., None]
-        mixed = weight * pixels + (1 - weight) * source.picture.astype(np.float32)
-        return np.asarray(np.where(weight == 0, source.picture, mixed.round()), np.uint8)
+        return pixels if edits is None else put_back(pixels, source.picture, edits)
 
     def _job(
         self,
@@ -275,77 +281,21 @@ class Editor:
     ) -> Job:
         wishes = _listed(edits)
         asked.check(wishes, source.size)
-        wishes = tuple(_with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
-        references = tuple(self._reference(how, edit, source, reference_prompt) for edit in wishes)
+        wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
+        with attached(self.model.unet, source.lora):
+            references = tuple(
+                referred(self.model, edit, source, reference_prompt, warp=how.warp, refine=REFINE) for edit in wishes
+            )
         if guidance is None:
-            guidance = source.guidance if source.guidance != 1 else how.guidance
+            guidance = source.guidance if source.guidance != 1 else how.weight(wishes)
+        text = source.text
+        if isinstance(wishes[0], Reprompt):
+            text = torch.cat([text[:1], self.model.embed([wishes[0].prompt])])
         generator = torch.Generator().manual_seed(seed)
-        return Job(source, wishes, references, source.text, guidance, generator)
-
-    def _reference(self, how: Method, edit: Edit, source: Source, prompt: str) -> Source | None:
-        """The inverted picture an edit takes from.
-
-        For Paste it is placed on the source's frame first, so that the object has its final size and place and equal
-        cells correspond; so is the source itself, where a method wants that: moved, or warped by its points.
-        """
-        match edit:
-            case Replace():
-                pixels = edit.reference.array()
-            case Paste():
-                given = edit.reference.array()
-                pixels = _placed(edit, given, edit.reference_mask.array(_size(given)), source.size)
-            case Move() if how.warp:
-                pixels = _placed(edit, source.picture, edit.mask.array(source.size), source.size)
-            case Drag() | Face() if how.warp:
-                pixels = warp_points(source.picture, *pairs(edit), region(edit, source.size))
-            case _:
-                return None
-        text = self.model.embed(["", prompt]) if isinstance(edit, Replace | Paste) else source.text
-        return invert(self.model, pixels, self.canvas(_size(pixels)), source.schedule, text, refine=REFINE)
+        return Job(source, wishes, references, text, guidance, generator)
 
 
 GENERATE_GUIDANCE = 4.0  # as the edits of DragonDiffusion; Stable Diffusion's own default is 7.5
-
-
-def edited_region(edit: Edit, size: Size) -> Mask:
-    """Where an edit may change pixels [h, w]: where the object was and where it goes, a drag's mask or band, a face."""
-    grow = GROW * min(size)
-    match edit:
-        case Move():
-            mask = edit.mask.array(size)
-            return dilate(mask | warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size), grow)
-        case Remove() | Replace():
-            return dilate(edit.mask.array(size), grow)
-        case Paste():
-            given = edit.reference.array()
-            mask = edit.reference_mask.array(_size(given))
-            return dilate(warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size), grow)
-        case Drag() | Face():
-            return region(edit, size)
-
-
-def _placed(edit: Move | Paste, given: Pixels, mask: Mask, size: Size) -> Pixels:
-    """A picture moved so that its object lies where the edit wants it, on a frame of `size`."""
-    return warp_picture(given, placement(mask, edit.offset, edit.scale, edit.angle), size)
-
-
-def _with_landmarks(edit: Face, pixels: Pixels) -> Face:
-    """A Face edit with both sets of landmarks, the reference's scaled to this picture's frame."""
-    own = _landmarks(pixels) if edit.landmarks is None else edit.landmarks
-    other = edit.reference_landmarks
-    if edit.reference is not None:
-        given = edit.reference.array()
-        found = np.array(_landmarks(given) if other is None else other)
-        scale = np.array(pixels.shape[1::-1]) / np.array(given.shape[1::-1])
-        other = tuple((float(x), float(y)) for x, y in found * scale)
-    return edit.model_copy(update={"landmarks": own, "reference_landmarks": other, "reference": None})
-
-
-def _landmarks(pixels: Pixels) -> tuple[tuple[float, float], ...]:
-    """The 68 landmarks that the landmark network finds."""
-    from dragkit.toy.landmarks import detect
-
-    return tuple((float(x), float(y)) for x, y in detect(pixels))
 
 
 def _pixels(picture: Picture) -> Pixels:

@@ -6,13 +6,15 @@ Angles are degrees, positive = clockwise on the screen. Importing this module lo
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, ValidationError, model_validator
 
 from dragkit.forms import Finite, Frozen, Mask, Picture, PngMask, Point, Positive, Steps
 from dragkit.pictures import Inside
@@ -21,6 +23,12 @@ from dragkit.pictures import Inside
 # the middle of the lips (iBUG order): spread over the face, and every one is visible from the front.
 FACE_17 = (0, 4, 8, 12, 16, 19, 24, 30, 33, 36, 39, 42, 45, 48, 51, 54, 57)
 FACE_68 = tuple(range(68))
+
+
+Words = Annotated[
+    dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
+    BeforeValidator(lambda given: dict.fromkeys(given, 1.0) if isinstance(given, list | tuple) else given),
+]
 
 
 class Move(Frozen):
@@ -62,18 +70,51 @@ class Paste(Frozen):
     angle: Finite = 0.0
 
 
+def _simple(outline: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Refuse an outline that crosses itself or holds nothing."""
+    corners = np.array(outline)
+    ends = np.roll(corners, -1, axis=0)
+    area = abs(float(np.sum(corners[:, 0] * ends[:, 1] - corners[:, 1] * ends[:, 0]))) / 2
+    if area < 1:
+        raise ValueError(
+            f"the region of corners {' '.join(map(_show, outline))} holds less than a pixel; draw it wider"
+        )
+    side = _cross(ends[:, None] - corners[:, None], corners[None] - corners[:, None])  # of corner j to the line k
+    apart = side * np.roll(side, -1, axis=1) < 0
+    if (apart & apart.T).any():
+        raise ValueError(f"the region of corners {' '.join(map(_show, outline))} crosses itself; give them in order")
+    return outline
+
+
+def _cross(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
+
+
+Outline = Annotated[tuple[Point, ...], Field(min_length=3), AfterValidator(_simple)]
+
+
 class Drag(Frozen):
-    """Pull what is at each handle to its target; pairs with handle == target are pins that hold still."""
+    """Pull what is at each handle to its target; pairs with handle == target are pins that hold still.
+
+    regions: pairs of outlines; what is in the first goes into the second, each corner to the corner of its number, and
+    is bent and resized with them (RegionDrag, arXiv 2407.18247).
+    """
 
     kind: Literal["drag"] = "drag"
-    handles: Annotated[tuple[Point, ...], Field(min_length=1)]
-    targets: Annotated[tuple[Point, ...], Field(min_length=1)]
+    handles: tuple[Point, ...] = ()
+    targets: tuple[Point, ...] = ()
     mask: Mask | None = None
+    regions: tuple[tuple[Outline, Outline], ...] = ()
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
+        if not (self.handles or self.targets or self.regions):
+            raise ValueError("nothing is dragged; give handles and targets, or regions")
         if len(self.handles) != len(self.targets):
             raise ValueError(f"got {len(self.handles)} handles and {len(self.targets)} targets; give one target each")
+        for start, end in self.regions:
+            if len(start) != len(end):
+                raise ValueError(f"a region of {len(start)} corners goes into one of {len(end)}; give as many to both")
         aims: dict[Point, Point] = {}
         for handle, target in zip(self.handles, self.targets, strict=True):
             if aims.setdefault(handle, target) != target:
@@ -91,6 +132,17 @@ class Drag(Frozen):
             raise ValueError(f'got the point "{text}", want "x,y->x,y", for example "64,80->64,96"')
         points = [parse_numbers(part, 2, f'the point "{text}"', "x,y->x,y, for example 64,80->64,96") for part in parts]
         return (points[0][0], points[0][1]), (points[-1][0], points[-1][1])
+
+    @staticmethod
+    def parse_region(text: str) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+        """The two outlines of "10,10 30,10 20,30->10,20 30,20 20,40"."""
+        start, arrow, end = text.partition("->")
+        want = '"x,y x,y x,y->x,y x,y x,y": the corners before and after'
+        if not arrow:
+            raise ValueError(f'got the region "{text}", want {want}')
+        numbers = [[parse_numbers(p, 2, f'the region "{text}"', want) for p in part.split()] for part in (start, end)]
+        before, after = (tuple((x, y) for x, y in corners) for corners in numbers)
+        return before, after
 
 
 class Face(Frozen):
@@ -123,20 +175,55 @@ class Face(Frozen):
         return np.asarray(chosen, dtype=np.float32)
 
 
-Edit = Annotated[Move | Remove | Replace | Paste | Drag | Face, Discriminator("kind")]
+class Reprompt(Frozen):
+    """Change what a picture shows by words; it keeps its layout and what the words do not name.
+
+    prompt, source_prompt: the picture after and before; the second may be left out.  words: those of the prompts that
+    the edit is about, with the weight of each in the result: their attention says where the edit acts.  mask,
+    target_mask: the object before and after, where that is known; the second is the first if left out.
+    """
+
+    kind: Literal["reprompt"] = "reprompt"
+    prompt: Annotated[str, Field(min_length=1)]
+    source_prompt: str = ""
+    words: Words = Field(default_factory=dict)
+    mask: Mask | None = None
+    target_mask: Mask | None = None
+
+    @model_validator(mode="after")
+    def _said(self) -> Self:
+        said = {text: _words(text) for text in (self.prompt, self.source_prompt)}
+        for word in self.words:
+            if not any(_within(_words(word), known) for known in said.values()):
+                raise ValueError(f'the word "{word}" is in neither prompt; give words of "{self.prompt}"')
+        if self.target_mask is not None and self.mask is None:
+            raise ValueError("a target mask without a mask; give both, or the mask alone")
+        return self
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _within(part: list[str], whole: list[str]) -> bool:
+    """Whether words follow one another in a text as they do in another."""
+    return bool(part) and any(whole[i : i + len(part)] == part for i in range(len(whole)))
+
+
+Edit = Annotated[Move | Remove | Replace | Paste | Drag | Face | Reprompt, Discriminator("kind")]
 
 
 class Request(Frozen):
     """Everything that determines a result: picture, edits, texts, model, method and its settings, seed."""
 
     image: Picture | None = None
-    edits: Annotated[tuple[Edit, ...], Field(min_length=1)]
+    edits: Annotated[tuple[Edit, ...], Field(min_length=1)]  # points after a Reprompt are in the reprompted picture
     prompt: str = ""
     reference_prompt: str = ""
     negative_prompt: str = ""
     guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     model: str = "toy"
-    method: str = "dragondiffusion"
+    method: str | None = None  # None: by the edits
     settings: dict[str, Any] = Field(default_factory=dict)
     steps: Steps | None = None
     seed: Annotated[int, Field(ge=0)] = 0
@@ -163,8 +250,20 @@ def check(edits: Request | Edit | Iterable[Edit], size: tuple[int, int]) -> None
     """Refuse edits that make no sense on a picture of (width, height): ValueError with one sentence."""
     if isinstance(edits, Request):
         edits = edits.edits
-    for edit in (edits,) if isinstance(edits, Frozen) else edits:
+    wishes: tuple[Edit, ...] = (edits,) if isinstance(edits, Frozen) else tuple(edits)
+    if any(isinstance(edit, Reprompt) for edit in wishes[1:]):
+        raise ValueError("a reprompt comes after another edit; give one, first: the edits after it are of its picture")
+    for edit in wishes:
         _check_one(edit, size)
+
+
+def shown(edits: Sequence[Edit], prompt: str) -> str:
+    """What the picture shows, which a Reprompt may say as well; ValueError where the two differ."""
+    first = edits[0]
+    told = first.source_prompt if isinstance(first, Reprompt) else ""
+    if told and prompt and told != prompt:
+        raise ValueError(f'the picture shows "{prompt}" and, by its source prompt, "{told}"; give one of them')
+    return prompt or told
 
 
 def _check_one(edit: Edit, size: tuple[int, int]) -> None:
@@ -184,11 +283,17 @@ def _check_one(edit: Edit, size: tuple[int, int]) -> None:
         case Drag():
             for name, points in (("handle", edit.handles), ("target", edit.targets)):
                 _check_points(name, points, size)
+            for corners in itertools.chain.from_iterable(edit.regions):
+                _check_points("corner", corners, size)
             if edit.mask is not None:
                 _filled(edit.mask, size, "mask")
         case Face():
             if edit.landmarks is not None:
                 _check_points("landmark", edit.landmarks, size)
+        case Reprompt():
+            for name, given in (("mask", edit.mask), ("target mask", edit.target_mask)):
+                if given is not None:
+                    _filled(given, size, name)
     if isinstance(edit, Move | Remove) and edit.fill_like is not None:
         _filled(edit.fill_like, size, "fill-like mask")
 
@@ -229,7 +334,7 @@ def _check_lands(mask: Inside, edit: Move | Paste, size: tuple[int, int]) -> Non
         )
 
 
-_KINDS = {"move", "remove", "replace", "paste", "drag", "face"}
+_KINDS = {"move", "remove", "replace", "paste", "drag", "face", "reprompt"}
 
 
 def explain(error: ValidationError) -> str:

@@ -162,6 +162,16 @@ class StableDiffusion:
         text: Tensor = self.text_encoder(ids.to(self.device))[0]
         return text
 
+    def unread(self, prompt: str) -> str:
+        """The words of a prompt from the first that `embed` does not read to its end; empty where it reads all."""
+        words, room = prompt.split(), self.tokenizer.model_max_length - 2  # without the marks of begin and end
+
+        def fits(count: int) -> bool:
+            read = self.tokenizer(" ".join(words[:count]), add_special_tokens=False, verbose=False)
+            return bool(len(read.input_ids) <= room)
+
+        return " ".join(words[next(n for n in range(len(words), -1, -1) if fits(n)) :])
+
     def predict(self, z: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
         """The U-Net's raw output [b, 4, h, w] in z's dtype, for latents z told training timestep t."""
         raw: Tensor = self.unet(z.to(self.dtype), t, encoder_hidden_states=text.to(self.dtype)).sample

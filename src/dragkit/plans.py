@@ -10,22 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.energy import Match
 from dragkit.geometry import (
     Affine,
     Grid,
     Mask,
-    Size,
     apply,
     coordinates,
     dilate,
     inverse,
-    path_band,
     placement,
     warp_mask,
 )
 from dragkit.points import Cells, Copies, match_cells, patch_rows
+from dragkit.regions import pairs, pasted, region
 
 if TYPE_CHECKING:
     from dragkit.methods.dragondiffusion import DragonDiffusion
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
     from dragkit.source import Source
 
 CELLS = 2  # feature cells per latent cell along each side: DragonDiffusion, released code
+MARGIN = 0.5  # latent cells round an object that stands in its new surroundings: with TOUCHED in docs/benchmarks.md
+TOUCHED = 0.02  # share of a latent cell that such an object and its margin must cover to be copied
 THIN = 0.25  # share of a latent cell that an object must cover to be copied and guided there: keeps thin parts
-BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
 
 
 class Weights(NamedTuple):
@@ -115,7 +115,7 @@ def _plan(
         case Remove():
             return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w)
         case Drag() | Face() if reference is not None:  # the picture itself, warped
-            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture)
+            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture, TOUCHED)
         case Drag():
             return _dragged(method, edit, grid, latent, w)
         case Face():
@@ -124,7 +124,12 @@ def _plan(
             assert reference is not None
             return _replaced(edit, grid, latent, w, reference, picture)
         case Paste():
-            return _placed("paste", _pasted(edit, grid.picture), grid, latent, w, picture)
+            mask = pasted(edit, grid.picture)
+            if not method.warp:
+                return _placed("paste", mask, grid, latent, w, picture)
+            return _placed("paste", dilate(mask, MARGIN / latent.scale.max()), grid, latent, w, picture, TOUCHED)
+        case Reprompt():
+            raise AssertionError("no method with plans can do it")
 
 
 def _sources(grid: Grid, cells: Mask, back: Affine) -> tuple[Cells, Cells]:
@@ -147,6 +152,7 @@ def _moved(
 ) -> Plan:
     """Move, and Remove as a move to nowhere. picture: the source, or a picture of the object where it lands."""
     landed = np.zeros_like(mask) if to is None else warp_mask(mask, to, grid.picture)
+    copied = dilate(landed, MARGIN / latent.scale.max()) if picture else landed
     source, target = grid.cells(mask), grid.cells(landed)
     hole, touched = source & ~target, source | target
     like = ~touched
@@ -155,7 +161,7 @@ def _moved(
     elif method.near:
         like &= dilate(source, method.near * min(grid.shape))
     vacated, filling = coordinates(hole), coordinates(like)
-    inside = latent.cells(landed, THIN)
+    inside = latent.cells(copied, TOUCHED if picture else THIN)
     inner, copy = [], None
     if to is not None:
         back = np.eye(2, 3) if picture else inverse(to)
@@ -170,27 +176,8 @@ def _moved(
     return Plan(
         edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask, THIN) & ~inside), touched,
         inner, outer, rest=w.content, raw=not method.mapped, copy=copy, picture=picture, hole=mask & ~landed, body=mask,
-        keep=(landed, landed, latent.shape) if picture else None,
+        keep=(copied, copied, latent.shape) if picture else None,
     )  # fmt: skip
-
-
-def pairs(edit: Drag | Face) -> tuple[Cells, Cells]:
-    """Handles and targets [n, 2] in pixels; for a face the landmarks of the picture and those of the reference."""
-    if isinstance(edit, Drag):
-        return np.array(edit.handles, float), np.array(edit.targets, float)
-    assert edit.landmarks is not None, "the Editor finds landmarks first"
-    assert edit.reference_landmarks is not None, "the Editor finds landmarks first"
-    own, wanted = (edit.select(np.array(x)).astype(float) for x in (edit.landmarks, edit.reference_landmarks))
-    return own, wanted
-
-
-def region(edit: Drag | Face, size: Size) -> Mask:
-    """Where points take effect [h, w]: a drag's mask, else a band round its paths; for a face everywhere."""
-    if isinstance(edit, Face):
-        return np.ones(size[::-1], bool)
-    if edit.mask is not None:
-        return edit.mask.array(size)
-    return path_band(*pairs(edit), size, BAND * min(size))
 
 
 def _dragged(method: DragonDiffusion, edit: Drag, grid: Grid, latent: Grid, w: Weights) -> Plan:
@@ -227,18 +214,12 @@ def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference: So
     )  # fmt: skip
 
 
-def _pasted(edit: Paste, size: Size) -> Mask:
-    """Where a pasted object lands [h, w]."""
-    given = edit.reference.array()
-    other = edit.reference_mask.array((given.shape[1], given.shape[0]))
-    return warp_mask(other, placement(other, edit.offset, edit.scale, edit.angle), size)
-
-
-def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int) -> Plan:
-    """What a reference shows in the mask, on this picture's frame already, so that equal cells correspond."""
+def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int, least: float = 0.5) -> Plan:
+    """What a reference shows in the mask, on this picture's frame already, so that equal cells correspond. least: the
+    share of a latent cell that the mask must cover."""
     cells = grid.cells(mask)
     here = coordinates(cells)
-    inside = latent.cells(mask)
+    inside = latent.cells(mask, least)
     same = np.flatnonzero(inside)
     return Plan(
         kind, grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,

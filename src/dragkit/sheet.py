@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.geometry import Mask, apply, centroid, placement, warp_mask
 
 Pixels = NDArray[np.uint8]
@@ -51,6 +51,10 @@ def annotate(picture: Pixels, edits: Sequence[Edit], zoom: int = ZOOM) -> Pixels
                     _outline(drawn, edit.mask.array(size), OBJECT, zoom)
                 for handle, target in zip(edit.handles, edit.targets, strict=True):
                     _arrow(drawn, np.array(handle), np.array(target), zoom)
+            case Reprompt():
+                for shape, colour in ((edit.target_mask, PLACE), (edit.mask, OBJECT)):
+                    if shape is not None:
+                        _outline(drawn, shape.array(size), colour, zoom)
             case Face():
                 if edit.landmarks and edit.reference_landmarks:
                     starts, ends = (edit.select(np.array(x)) for x in (edit.landmarks, edit.reference_landmarks))

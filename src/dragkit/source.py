@@ -14,6 +14,7 @@ from torch import Tensor
 from dragkit.attention import Memory, attend, record
 from dragkit.features import observe
 from dragkit.geometry import Size, resize
+from dragkit.lora import Lora
 from dragkit.model import StableDiffusion
 from dragkit.schedule import Schedule, belm, belm_back, ddim
 
@@ -35,6 +36,7 @@ class Source:
     picture: uint8 [h, w, 3].  latents: [N + 1, 4, h, w], level 0 (clean) to N (noise).  text: [2, tokens, channels],
     the empty or negative prompt, then the prompt.  records: one per level 1..N, at index level - 1 (the memory bank).
     guidance: of the trajectory itself; 1 for an inversion.  exact: made and to be replayed by O-BELM.
+    prompt: the words of text[1].  lora: what the model remembered meanwhile, and is to remember in edits.
     """
 
     picture: NDArray[np.uint8]
@@ -45,6 +47,8 @@ class Source:
     records: tuple[Record, ...]
     guidance: float = 1.0
     exact: bool = False
+    prompt: str = ""
+    lora: Lora | None = None
 
     @property
     def size(self) -> Size:

@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from dragkit import pictures
 from dragkit.bench import ablate, baselines, truth
-from dragkit.bench.ablate import LEVELS, WITHOUT, Setup, move, reconstruction, write
+from dragkit.bench.ablate import LEVELS, WITHOUT, move, reconstruction, write
 from dragkit.bench.recall import Recall
+from dragkit.bench.study import Setup
 from dragkit.cli import work
 from dragkit.cli.app import app
 from dragkit.editor import Editor
@@ -100,7 +101,8 @@ def test_a_study_is_written_whole(setup, tmp_path):
     sheet = pictures.read(paths[0])
     assert sheet.shape[0] > 2 * SIZE[1] * COUNT
     form = json.loads(paths[2].read_text())
-    assert (form["study"], form["n"], len(form["rows"])) == ("move", COUNT, len(found.rows))
+    (made,) = form["tables"]
+    assert (made["name"], made["counts"]) == ("ablate move", [COUNT] * len(found.rows))
     assert paths[1].read_text().startswith("| variant | n |")
     assert paths[1].read_text().count("\n| ") == 1 + len(found.rows)
 

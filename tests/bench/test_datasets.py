@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dragkit.bench import datasets
-from dragkit.bench.datasets import Sample, as_edit, read, samples, transposed
+from dragkit.bench.datasets import Sample, as_edit, read, samples, thinned, transposed
 from dragkit.edits import check
 
 # files are written in every example: the clock of a busy machine says nothing about the code
@@ -244,114 +243,35 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- pickles
 
 
-class Reduced:
+class Poison:
     """Pickled as a call."""
 
-    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self.call = function, arguments
-
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return self.call
+        return os.system, ("touch hacked",)
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize(
-    ("function", "name"),
-    [(os.system, "system'"), (eval, "eval'"), (exec, "exec'"), (getattr, "getattr'"), (np.load, "load'")],
-)
 @pytest.mark.parametrize("key", ["prompt", "points", "mask", "user"])
-def test_calls_are_refused_by_name_and_not_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: int, function: Callable[..., object], name: str, key: str
+@pytest.mark.parametrize("regions", [False, True])
+def test_poisoned_samples_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, regions: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = "touch hacked" if function is os.system else "open('hacked', 'w')"
-    found = refusal(dragbench(tmp_path, {**META, key: Reduced(function, told)}, protocol=protocol))
-    assert "meta_data.pkl asks for '" in found
-    assert name in found
+    file = "meta_data_region.pkl" if regions else "meta_data.pkl"
+    assert f"{file} asks for '" in refusal(dragbench(tmp_path, {**META, key: Poison()}, file), regions)
     assert not Path("hacked").exists()
-
-
-def test_other_objects_are_refused_by_name(tmp_path: Path) -> None:
-    assert "'fractions.Fraction'" in refusal(dragbench(tmp_path, {**META, "prompt": Fraction(1, 2)}))
-    assert "'builtins.complex'" in refusal(dragbench(tmp_path, {**META, "user": 3j}))
-    assert "'numpy.ma." in refusal(dragbench(tmp_path, {**META, "mask": np.ma.array(MASK)}))
-    long = refusal(dragbench(tmp_path, b"c" + b"a" * 5000 + b"\nb\n."))
-    assert len(long) < 250
-
-
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-@pytest.mark.parametrize("key", ["mask", "points"])
-@pytest.mark.parametrize(
-    ("array", "sentence"),
-    [
-        (np.array([[1, None]], dtype=object), "an array of objects"),
-        (np.array([["a", "b"]]), "an array of type 'U1'"),
-        (np.array([[1 + 2j, 3]]), "an array of type 'c16'"),
-        (np.zeros((2, 2), [("x", "f4"), ("y", "O")]), "an array of type 'V12'"),
-    ],
-)
-def test_arrays_of_anything_but_numbers_are_refused(
-    tmp_path: Path, protocol: int, key: str, array: np.ndarray, sentence: str
-) -> None:
-    assert sentence in refusal(dragbench(tmp_path, {**META, key: array}, protocol=protocol))
-
-
-DTYPE = b"cnumpy\ndtype\n(U\x02u1\x89\x88tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
-
-
-def with_mask(mask: bytes) -> bytes:
-    return b"\x80\x03}(U\x06pointsX\x03\x00\x00\x00abcU\x04mask" + mask + b"u."
-
-
-@pytest.mark.parametrize(
-    "mask",
-    [
-        ARRAY,  # without a state
-        ARRAY + b"(K\x01K\x02K\x02\x86" + DTYPE + b"\x89C\x03abctb",  # 3 bytes for 2x2
-        ARRAY + b"(K\x01J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86" + DTYPE + b"\x89C\x03abctb",
-        ARRAY + b"(K\x01K\x02X\x01\x00\x00\x00a\x86" + DTYPE + b"\x89C\x04abcdtb",
-        ARRAY + b"(K\x01K\x02K\x02\x86K\x07\x89C\x04abcdtb",  # 7 is no type
-        ARRAY + b"(K\x01K\x02K\x02\x86" + DTYPE.replace(b"U\x01|", b"U\x02|O") + b"\x89C\x04abcdtb",
-        ARRAY + b"(K\x01K\x02K\x02\x86" + DTYPE + b"\x89K\x04tb",  # a number for its bytes
-        ARRAY + b"K\x05b",
-        b"cnumpy\nndarray\n",
-        b"cnumpy\nndarray\n}U\x08__call__K\x01sb",  # attributes for a class
-        b"cnumpy\nndarray\nN}U\x08__call__K\x01s\x86b",
-        b"cnumpy\nndarray\n)\x81",  # made without a call
-        b"cnumpy\ndtype\n(U\x01OtR",
-    ],
-)
-def test_arrays_that_contradict_themselves_are_refused(tmp_path: Path, mask: bytes) -> None:
-    found = refusal(stored(tmp_path, with_mask(mask)))
-    assert "download the sample again" in found or "only numbers and booleans are read" in found
-    sound = ARRAY + b"(K\x01K\x18K\x28\x86" + DTYPE + b"\x89B\xc0\x03\x00\x00" + bytes(960) + b"tb"
-    assert "there are no points" in refusal(stored(tmp_path, with_mask(sound)))  # one bad pickle spoils no other
 
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (b"", "damaged or cut short"),
-        (b"\x80\x04.", "damaged or cut short"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "damaged or cut short"),
-        (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\x00\x00abc.", "damaged or cut short"),  # 2^48 bytes are promised
-        (b"\x80\x02K\x01r\xff\xff\xff\x7f.", "asks for too much room"),  # a table of 2^31 entries
-        (b"\x80\x02}})" + b"\x85" * 300_000 + b"K\x01s.", "asks for too much room"),  # would overflow the stack
         (b"\x80\x02]" + b"]" * 150_000 + b"a" * 150_000 + b".", "has no mask"),  # deep, and harmless
         (b"\x80\x02" + b"cnumpy\nndarray\n" * 100_000 + b"b" * 99_999 + b".", "has no mask"),
         (b"\x80\x02]q\x00h\x00a.", "has no mask"),  # a list that holds itself
-        (b"\x80\x02Pname\n.", "damaged or cut short"),
-        (b"\x80\x02\x82\x01.", "damaged or cut short"),
     ],
 )
-def test_broken_and_overgrown_pickles_are_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
+def test_pickles_of_anything_else_are_refused_by_name(tmp_path: Path, data: bytes, sentence: str) -> None:
     assert sentence in refusal(stored(tmp_path, data))
-
-
-def test_endless_pickles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "MAX_STEPS", 1000)
-    assert "asks for too much room" in refusal(stored(tmp_path, b"\x80\x02" + b"N" * 1010 + b"."))
 
 
 def test_points_that_repeat_each_other_without_end_are_refused_at_once(tmp_path: Path) -> None:
@@ -359,14 +279,6 @@ def test_points_that_repeat_each_other_without_end_are_refused_at_once(tmp_path:
     for _ in range(60):
         huge = [huge, huge]  # 2^60 points in 60 lists
     assert "no list of [x, y]" in refusal(dragbench(tmp_path, {**META, "points": huge}))
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-def test_pickles_cut_short_are_refused(tmp_path: Path, protocol: int) -> None:
-    data = pickle.dumps({**META, "mask": MASK[:3, :4]}, protocol)
-    for end in range(len(data)):
-        with pytest.raises(ValueError, match=r"damaged or cut short|asks for"):
-            datasets.unpickle(data[:end], "meta_data.pkl")
 
 
 @patient
@@ -464,6 +376,39 @@ def test_a_handle_with_two_targets_is_no_edit() -> None:
     twice = replace(SAMPLE, handles=SAMPLE.handles[[0, 0]])
     with pytest.raises(ValueError, match=r"^animals/XX_1: the handle \(10.5, 8.5\) goes to .* and to .*target$"):
         as_edit(twice)
+
+
+def regions(handles: list[list[float]], targets: list[list[float]]) -> Sample:
+    return replace(SAMPLE, handles=np.array(handles, float), targets=np.array(targets, float))
+
+
+def test_few_pairs_of_cells_stand_for_themselves() -> None:
+    sample = regions([[4, 4], [12, 4], [4, 12]], [[5, 5], [13, 5], [5, 13]])
+    found = thinned(sample)
+    pairs = np.concatenate([found.handles, found.targets], 1)
+    assert sorted(map(tuple, pairs)) == sorted(map(tuple, np.concatenate([sample.handles, sample.targets], 1)))
+    assert found.warnings == ("3 pairs stand for the 3 pairs of cells in its regions",)
+    as_edit(found)
+
+
+def test_a_cell_that_grows_goes_to_the_mean_of_its_places() -> None:
+    found = thinned(regions([[4, 4], [4, 4], [12, 4]], [[8, 4], [10, 6], [20, 4]]))
+    assert {tuple(h): tuple(t) for h, t in zip(found.handles, found.targets, strict=True)} == {
+        (4, 4): (9, 5), (12, 4): (20, 4),
+    }  # fmt: skip
+    as_edit(found)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3))
+def test_pairs_that_stand_for_regions_are_some_of_them_and_lie_apart(wide: int, high: int, grown: int) -> None:
+    cells = np.stack(np.meshgrid(np.arange(wide), np.arange(high)), -1).reshape(-1, 2) * 8.0 + 0.5
+    found = thinned(regions(np.repeat(cells, grown, 0).tolist(), np.repeat(cells + 3, grown, 0).tolist()))
+    assert len(found.handles) == min(datasets.REFERENCES, wide * high)
+    assert np.allclose(found.targets - found.handles, 3)
+    assert {tuple(h) for h in found.handles} <= {tuple(c) for c in cells}
+    if wide * high >= 4 * datasets.REFERENCES:  # no two neighbours
+        away = np.linalg.norm(found.handles[:, None] - found.handles, axis=-1) + 99 * np.eye(len(found.handles))
+        assert away.min() > 8
 
 
 def test_transposed_exchanges_x_and_y() -> None:

@@ -61,6 +61,10 @@ class Counted:
         return self.answer(task)
 
 
+def keys(records):
+    return {(r.sample, r.content) for r in records}
+
+
 def ran(editor, rows, root, out, judges=(), **rest):
     return list(dragbench.run(editor, rows, root, out, judges, **rest))
 
@@ -86,6 +90,33 @@ def test_a_row_is_given_request_prompt_and_picture_and_no_truth(editor, root, tm
     assert task.prompt == "a cat"
     assert task.targets == ()
     assert np.array_equal(task.picture, sample().picture)
+
+
+def test_regions_are_asked_for_by_pairs_of_their_cells_and_measured_at_the_points(editor, root, tmp_path):
+    cells = np.stack(np.meshgrid(np.arange(8, 40, 2), np.arange(12, 36, 2)), -1).reshape(-1, 2) + 0.5
+    for number in range(2):
+        datasets.write_dragbench(root, sample(number, handles=cells, targets=cells + 5), regions=True)
+    (root / "animals" / "XX_1" / "meta_data.pkl").unlink()
+    row, out = Counted(), tmp_path / "out"
+    plain = ran(editor, [row.row], root, out, limit=1)[0]
+    with_points, without, refused = ran(editor, [row.row], root, out, regions=True)
+    assert (with_points.pairs, without.pairs) == (2, datasets.REFERENCES)
+    assert isinstance(refused, Refused)
+    assert "there is no meta_data_region.pkl" in refused.reason
+    (edit,) = row.tasks[1].edits
+    assert len(edit.handles) == datasets.REFERENCES
+    assert np.array_equal(edit.mask.array((WIDTH, HEIGHT)), sample().mask)
+    assert with_points.warnings == ("100 pairs stand for the 192 pairs of cells in its regions",)
+    assert with_points.metrics == plain.metrics  # of one answer, at one sample's points
+    assert with_points.place(out) != plain.place(out)
+    assert with_points.content != plain.content
+    assert ran(editor, [row.row], root, out, regions=True)[:2] == [with_points, without]
+    assert len(row.tasks) == 3
+    datasets.write_dragbench(root, sample(0, handles=cells, targets=cells + 6), regions=True)
+    ran(editor, [row.row], root, out, regions=True, limit=1)
+    assert len(row.tasks) == 4
+    (turned, *_) = ran(editor, [row.row], root, out, regions=True, transposed=True, limit=1)
+    assert pictures.read(turned.picture(out)).shape == (WIDTH, HEIGHT, 3)
 
 
 def test_what_is_there_is_not_run_again_and_a_limit_grows(editor, root, tmp_path):
@@ -197,7 +228,7 @@ def test_an_interrupt_and_a_full_disk_keep_what_is_done(editor, root, tmp_path, 
     monkeypatch.setattr(pictures, "write", full)
     with pytest.raises(OSError, match=r"late on animals/XX_0 cannot be stored: No space left on device; what"):
         ran(editor, [replace(row.row, name="late")], root, out)
-    assert len(dragbench.load(out, {r.content for r in ran(editor, [row.row], root, out)}, "w")) == 3
+    assert len(dragbench.load(out, keys(ran(editor, [row.row], root, out)), "w")) == 3
 
 
 def test_judges_are_asked_once_per_result_and_troubles_again(editor, root, tmp_path):
@@ -217,8 +248,8 @@ def test_judges_are_asked_once_per_result_and_troubles_again(editor, root, tmp_p
         (judged,) = ran(editor, [row.row], root, out, [judge], limit=1)
         assert judged.metrics == {**plain.metrics, "md": 2.0}
         assert not judged.troubles
-    assert dragbench.load(out, {plain.content}, "w", [judge]) == [judged]
-    assert dragbench.load(out, {plain.content}, "w") == [plain]
+    assert dragbench.load(out, keys([plain]), "w", [judge]) == [judged]
+    assert dragbench.load(out, keys([plain]), "w") == [plain]
     ran(editor, [row.row], root, out, [Judge("distance", "2", ask)], limit=1)
     assert len(asked) == 3
     assert len(row.tasks) == 1
@@ -240,13 +271,21 @@ def test_a_table_is_of_these_samples_and_weights(editor, root, tmp_path):
     asks = Row("asks", lambda e, t: t.picture, {}, uses_model=True)
     found = ran(editor, [row, asks], root, out)
     turned = ran(editor, [row], root, out, transposed=True)
-    contents = {r.content for r in found}
-    assert contents.isdisjoint(r.content for r in turned)
+    contents = keys(found)
+    assert contents.isdisjoint(keys(turned))
     assert len(dragbench.load(out, contents, editor.weights_hash)) == 6
     assert {r.row for r in dragbench.load(out, contents, "others")} == {"counted"}
     form = json.loads(found[0].place(out).read_text())
     found[0].place(out).write_text(json.dumps(form | {"version": 0}))
     assert len(dragbench.load(out, contents, editor.weights_hash)) == 5
+
+
+def test_a_sample_that_was_renamed_is_not_counted_twice(editor, root, tmp_path):
+    out, row = tmp_path / "out", Counted().row
+    ran(editor, [row], root, out)
+    (root / "animals" / "XX_0").rename(root / "animals" / "XX_9")
+    found = ran(editor, [row], root, out)
+    assert [r.sample for r in dragbench.load(out, keys(found), "w")] == ["animals/XX_1", "animals/XX_2", "animals/XX_9"]
 
 
 def test_a_method_and_a_file_run_through_a_real_editor(editor, root, tmp_path):

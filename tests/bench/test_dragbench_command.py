@@ -71,6 +71,22 @@ def test_limit_transposed_steps_and_settings_are_heeded(folder):
     assert (method["settings"]["steps"], method["settings"]["strength"]) == (2, 2)
 
 
+def test_regions_are_edited_and_said(folder):
+    cells = np.stack(np.meshgrid(np.arange(8, 40, 2), np.arange(12, 36, 2)), -1).reshape(-1, 2) + 0.5
+    region = replace(SAMPLE, name="cups/a", category="cups", handles=cells, targets=cells + 5)
+    datasets.write_dragbench("bench", region, regions=True)
+    found = ran("bench --method-file mine.py --regions --out out")
+    assert found.exit_code == 0, found.stderr
+    assert found.stderr.count("cups/a: 100 pairs stand for the 192 pairs of cells in its regions") == 1
+    assert found.stdout.splitlines()[1].split()[:4] == ["samples", "(pairs)", "1", "(100)"]
+    form = json.loads(Path("out/results.json").read_text())
+    assert form["notes"][0] == "Samples of bench, edited by regions"
+    assert form["judges"].keys() == {"distance"}
+    refused = ran("data --method-file mine.py --regions --out out")
+    assert refused.exit_code == 2
+    assert "left out: cup_0: Drag100 has no regions" in refused.stderr
+
+
 def test_a_bad_sample_is_named_and_the_others_are_measured(folder):
     Path("data/cup_0/points.json").write_text('{"points": [[1, 2], [700, 3]]}')
     found = ran("data --method-file mine.py --out out")

@@ -9,6 +9,7 @@ import pytest
 
 from dragkit.bench import dragtables
 from dragkit.bench.dragbench import Record
+from dragkit.bench.publish import text
 
 
 def record(row="mine", number=0, pairs=1, failure="", settings=None, troubles=None, **metrics):
@@ -61,13 +62,28 @@ def test_a_row_that_leaves_pictures_as_they_were_is_invalid():
     assert line("nothing", 20).valid
 
 
+def test_the_table_for_the_docs_has_a_row_per_row_and_says_what_it_is_of():
+    records = [record("mine", i, md=float(i), untouched=1.0) for i in range(16)]
+    records += [record("nothing", i, md=4.0) for i in range(16)] + [record("mine", 16, failure="no")]
+    table = dragtables.docs_table(dragtables.summary(records), ["Samples of Drag100", "weights w1"])
+    assert (table.name, table.head[:4], table.counts) == ("dragbench", ["row", "samples", "pairs", "MD px"], [16, 16])
+    assert table.rows[0] == ["nothing", "16", "16", "4.0 [4.0, 4.0]", ""]
+    assert table.rows[1][0] == "mine (invalid)"
+    assert "over pictures.\nSamples of Drag100.\nweights w1.\nmine failed on 1 samples" in table.note
+    assert "Invalid: leaves" in text(table)
+
+
 def test_files_say_it_all(tmp_path):
     records = [record(number=i, pairs=2, md=float(i)) for i in range(2)]
-    lines, paths = dragtables.write(tmp_path, records, {"animals/XX_9": "poisoned"}, ["IF is left out"])
+    lines, paths = dragtables.write(
+        tmp_path, records, {"animals/XX_9": "poisoned"}, ["IF is left out"], {"distance": "1f0c"}
+    )
     assert [p.name for p in paths] == ["results.json", "results.csv"]
     form = json.loads(paths[0].read_text())
     assert form["refused"] == {"animals/XX_9": "poisoned"}
     assert form["notes"] == ["IF is left out"]
+    assert form["judges"] == {"distance": "1f0c"}
+    assert "IF is left out.\nweights none" in form["tables"][0]["note"]
     assert form["lines"][0]["figures"]["MD px"] == {"value": 0.5, "low": None, "high": None, "n": 2}
     assert [Record(**r).sample for r in form["records"]] == ["animals/XX_0", "animals/XX_1"]
     table = list(csv.DictReader(io.StringIO(paths[1].read_text())))

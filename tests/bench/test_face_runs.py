@@ -15,6 +15,7 @@ from dragkit.bench import baselines, face_report, face_runs
 from dragkit.bench.baselines import Row
 from dragkit.bench.face_runs import BASELINES, TRUE, FaceSample, Scene, Setting, judged, load, measure, read, run, scene
 from dragkit.bench.face_tables import PUBLISHED, frechet, published, summary
+from dragkit.bench.publish import text
 from dragkit.bench.samples import names
 from dragkit.bench.tables import in_order
 from dragkit.bench.truth import method_row
@@ -111,6 +112,22 @@ def test_what_is_stored_is_not_run_again_and_a_stopped_run_goes_on(tmp_path):
     assert load(tmp_path, "test", "w1") == []
 
 
+def test_a_full_disk_names_the_pair_and_keeps_what_was_done(tmp_path, monkeypatch):
+    whole = face_runs.write_text
+
+    def full(path, text):
+        if "paste" in str(path):
+            raise OSError(28, "No space left on device")
+        whole(path, text)
+
+    monkeypatch.setattr(face_runs, "write_text", full)
+    with pytest.raises(OSError, match=r"^paste on 68-aligned-dev-000 cannot be stored: No space left on device; what"):
+        ran(tmp_path, *FREE)
+    assert [s.row for s in load(tmp_path, "dev", "w1")] == ["nothing"]
+    monkeypatch.undo()
+    assert len(ran(tmp_path, FREE[0])) == len(load(tmp_path, "dev", "w1")) == 1
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"row": "paste"}', '{"features": 3}'])
 def test_a_damaged_sample_is_run_again(tmp_path, text):
     nothing = ran(tmp_path, FREE[0])[0]
@@ -193,6 +210,28 @@ def test_the_page_shows_the_worst_pairs_first_and_needs_nothing_else(tmp_path):
     assert len(form["samples"]) == 8
     rows = list(csv.DictReader(paths[1].read_text().splitlines()))
     assert [row["failure"] for row in rows if row["row"] == "<mine>.py"] == ["", "RuntimeError: <no>"]
+
+
+def test_each_setting_has_a_table_for_the_docs():
+    rows = ("nothing", "dragondiffusion")
+    samples = [fake(row, seed, setting=setting) for setting in (NEAR, FAR) for row in rows for seed in range(16)]
+    samples += [fake("dragondiffusion", 16, failure="gone", metrics={})]
+    near, far = face_report.tables(summary(samples, REALS), samples, "dragkit 9, commit 1f0c")
+    assert (near.name, far.name) == ("faces 68 aligned", "faces 17 unaligned")
+    assert near.counts == [16, 16, None, None, None]
+    assert tuple(near.head[-4:]) == face_report.THEIRS
+    assert near.rows[1][-4:] == ["13.94", "34.58", "3.62", "15.93"]
+    for fact in (
+        "Split dev; n pairs; brackets hold 95 %",
+        "version faces 1",
+        "dragkit 9, commit 1f0c.",
+        "failed on 1 ",
+    ):
+        assert fact in near.note
+    assert "failed" not in far.note
+    assert "| DragGAN (published) |" in text(near)
+    with pytest.raises(ValueError, match=r"faces 68 aligned \(n = 3\)"):
+        text(near._replace(counts=[16, 3, None, None, None]))
 
 
 REALS_48 = np.random.default_rng(0).normal(size=(9, 48))

@@ -9,6 +9,7 @@ from dragkit.bench import measures
 from dragkit.bench.baselines import stamp
 from dragkit.bench.measures import RADII, measure, pairs
 from dragkit.edits import Drag
+from dragkit.toy.tasks import task
 from hand import SIZE, WAY, box, painted, scene
 
 
@@ -39,6 +40,30 @@ def test_the_nearest_of_the_true_targets_counts():
     wish = scene()
     both = replace(wish, targets=(painted(box(20)), wish.targets[0]))
     assert measure(wish.targets[0], both)["changed_error"] == 0
+
+
+def test_the_word_is_there_that_is_nearest_of_all_that_could_be_said():
+    wish = replace(scene("reprompt_hair"), others=(painted(box(15)),))
+    right, source, other = (measure(p, wish)["word_nearest"] for p in (wish.targets[0], wish.picture, wish.others[0]))
+    assert (right, source, other) == (1, 0, 0)
+    assert "word_nearest" not in measure(wish.picture, scene())
+
+
+def test_the_classifier_names_the_one_object_of_a_scene(monkeypatch):
+    class Judge:
+        def judge(self, pictures):
+            return [("mug", "red") if np.array_equal(p, wish.targets[0]) else ("mug", "blue") for p in pictures]
+
+    monkeypatch.setattr(measures.judges, "shipped_classifier", Judge)
+    wish = replace(scene("reprompt_colour"), target_prompt="a red mug on a table")
+    assert [measure(p, wish)["word_there"] for p in (wish.targets[0], wish.picture)] == [1, 0]
+    two = replace(wish, target_prompt="a red mug and a blue apple on a table")
+    assert "word_there" not in measure(wish.picture, two)
+
+
+def test_the_shipped_classifier_knows_a_mug():
+    wish = task("reprompt_kind", 4)  # a striped brown mug becomes a mushroom
+    assert [measure(p, wish)["word_there"] for p in (wish.targets[0], wish.picture)] == [1, 0]
 
 
 @pytest.mark.parametrize("kind", ["face17", "face68", "face_drag"])

@@ -6,6 +6,7 @@ import pytest
 
 import dragkit
 from dragkit.bench import provenance
+from hand import sample
 
 VERSION = f"dragkit {dragkit.__version__}"
 
@@ -54,3 +55,11 @@ def test_without_git_or_repository_the_version_stands_alone(monkeypatch, tmp_pat
     if path:
         monkeypatch.setenv("PATH", path)
     assert provenance.code() == VERSION
+
+
+def test_the_origin_of_figures_names_everything_once():
+    found = [sample("nothing", 1.0), sample("mine", 1.0, settings={"steps": 50}), sample("other", 1.0, version="2")]
+    assert provenance.origin(found, ["dragkit 9", "dragkit 9"]) == (
+        "weights w1; 50 steps; benchmark version 1, 2; dragkit 9"
+    )
+    assert provenance.origin(found[:1], []) == "weights none; benchmark version 1"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from dragkit.bench.intervals import Interval
-from dragkit.bench.results import csv_text, plain, write
+from dragkit.bench.results import Table, csv_text, plain, read, write
 
 
 class Setting(NamedTuple):
@@ -41,6 +41,20 @@ def test_a_runs_files_are_written_whole_and_replaced(tmp_path):
     assert json.loads(paths[0].read_text(), parse_constant=pytest.fail) == {"figure": None}
     assert [p.read_text() for p in paths[1:]] == ["b\n", "<html></html>"]
     assert {p.name for p in tmp_path.iterdir()} == {p.name for p in paths}
+
+
+def test_a_form_is_read_of_its_folder_or_file(tmp_path):
+    (path, *_) = write(tmp_path, {"tables": [Table("faces 17", ["row"], [["paste"]], [None], "")]}, "")
+    (table,) = read(tmp_path)["tables"]
+    assert Table(**table) == Table("faces 17", ["row"], [["paste"]], [None], "")
+    assert read(path) == read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", "[]", "{}", '{"lines": []}', "\xff"])
+def test_other_files_are_no_results(tmp_path, text):
+    (tmp_path / "results.json").write_text(text, "latin1")
+    with pytest.raises(ValueError, match="is no file of results; give the folder of a `dragkit bench` run"):
+        read(tmp_path)
 
 
 def test_csv_gives_back_what_it_was_given():

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from dragkit.bench.samples import held_out_runs, keep, note_held_out, parse, read, sentence, version
+from dragkit.bench.samples import folder, held_out_runs, keep, note_held_out, parse, read, sentence, version, write_text
 from hand import sample
 
 
@@ -16,6 +17,10 @@ def test_a_sample_lies_under_all_that_it_depends_on(tmp_path):
     assert len(places) == 6
     assert replace(one, metrics={}, seconds={"edit": 1.0}).place(tmp_path) == one.place(tmp_path)
     assert one.place(tmp_path).name == "move-dev-000.json"
+
+
+def test_the_folder_of_a_row_is_that_of_runs_before_today():
+    assert folder(sample("nothing", 1.0, settings={}, version="2.1.plain")) == "nothing-896143786a4d"
 
 
 def test_a_sample_is_read_as_it_was_kept(tmp_path):
@@ -29,7 +34,9 @@ def test_a_sample_is_read_as_it_was_kept(tmp_path):
 
 
 def test_faces_are_judged_by_weights_that_their_version_knows():
-    assert version("move") != version("face17") == version("face_drag")
+    assert version("move") != version("face17") == version("face68")
+    assert version("move") != version("reprompt_colour") == version("reprompt_kind") != version("face17")
+    assert version("reprompt_hair") == version("move")
 
 
 def test_held_out_runs_are_counted_one_by_one(tmp_path):
@@ -45,3 +52,25 @@ def test_held_out_runs_are_counted_one_by_one(tmp_path):
 def test_an_error_is_one_line_by_name():
     assert sentence(ValueError("no\n idea")) == "ValueError: no idea"
     assert len(sentence(RuntimeError("x" * 999))) == 300
+
+
+def test_a_kind_whose_tasks_were_made_anew_has_versions_and_scenes_of_its_own(tmp_path):
+    judge = version("face17").removeprefix("2.1.")
+    assert (version("move"), version("drag"), version("face_drag")) == ("2.1.plain", "2.1.r1.plain", f"2.1.r1.{judge}")
+    assert len(judge) == 8
+    older, newer = (
+        sample("nothing", 3.0, kind=kind).scene_picture(tmp_path, "source") for kind in ("move", "face_drag")
+    )
+    assert older == tmp_path / "scenes" / "2.1" / "move-dev-000-source.png"
+    assert newer == tmp_path / "scenes" / "2.1.r1" / "face_drag-dev-000-source.png"
+
+
+def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(path, text, encoding):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "a.json").write_text("old")
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.json"):
+        write_text(tmp_path / "a.json", "new")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.json", "old")]

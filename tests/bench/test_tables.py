@@ -1,11 +1,11 @@
-"""The lines of a table and the differences of two runs, from samples whose figures are known by hand."""
+"""The lines of a table, from samples whose figures are known by hand."""
 
 import math
 from dataclasses import replace
 
 import pytest
 
-from dragkit.bench.tables import compare, labelled, names, summary
+from dragkit.bench.tables import labelled, names, summary
 from hand import sample
 
 SEEDS = range(8)
@@ -104,35 +104,6 @@ def test_ceilings_of_two_models_do_not_mix():
         summary([*table(), replace(sample("ceiling", 1.0), weights="w2")])
 
 
-def test_differences_are_told_from_chance():
-    a = [sample("mine.py", 20.0 + seed, seed=seed) for seed in SEEDS]
-    b = [sample("mine.py", 30.0 + seed, seed=seed) for seed in SEEDS]
-    found, tag = compare(a, b)
-    assert (found.row, found.group, found.metric, found.change.n) == ("mine.py", "move", "changed_error", 8)
-    assert (tag.group, tag.change) == ("tag: plain", found.change)
-    assert found.change.value == pytest.approx(-10)
-    assert found.verdict == "A is better"
-    assert compare(b, a)[0].verdict == "B is better"
-    mixed = [sample("mine.py", 20.0 + seed + (-1) ** seed, seed=seed) for seed in SEEDS]
-    assert compare(a, mixed)[0].verdict == compare(a, a)[0].verdict == "may be chance"
-
-
-def test_tags_are_compared_over_kinds_by_regions_alone():
-    def side(error):
-        more = {"metrics": {"ghosting": 0.1}}
-        return [
-            sample("mine.py", error, seed=seed, kind=kind, tags=("shadow",) if seed % 2 else ("bend",), **more)
-            for seed in SEEDS
-            for kind in ("move", "drag")
-        ]
-
-    found = compare(side(20.0), side(30.0))
-    assert [(d.group, d.metric, d.change.n) for d in found] == [
-        ("move", "changed_error", 8), ("move", "ghosting", 8), ("drag", "changed_error", 8), ("drag", "ghosting", 8),
-        ("tag: bend", "changed_error", 8), ("tag: shadow", "changed_error", 8),
-    ]  # fmt: skip
-
-
 def test_colours_and_patterns_have_gaps_of_their_own():
     errors = {"nothing": 100.0, "ceiling": 0.0, "mine.py": 25.0}
     samples = [
@@ -154,24 +125,3 @@ def test_costs_are_medians_and_the_largest_peak_and_troubles_are_named():
     assert found.cost == {"forwards": 2, "peak_mib": 99}
     assert found.troubled == {"null": ("move-dev-001",)}
     assert line(summary(table()), "nothing").cost == {}
-
-
-def test_only_scenes_that_both_have_are_compared():
-    a, b = table(), table(40.0)
-    missing = [replace(s, failure="no", metrics={}) if s.seed == 0 else s for s in b]
-    found = {d.row: d for d in compare(a, missing)}
-    assert found["dragondiffusion"].change.n == 7
-    assert found["dragondiffusion"].change.value == pytest.approx(-21)
-    assert found["ceiling"].change == (0, 0, 0, 7)
-    assert "nothing" not in found  # asks no model, so it is the same in both
-    with pytest.raises(ValueError, match="no sample in common"):
-        compare(a, [replace(s, version="2") for s in b])
-
-
-def test_two_rows_of_one_run_are_compared():
-    both = [*table(), *[sample("paste", 40.0, seed=seed) for seed in SEEDS]]
-    found, _ = compare(both, both, "dragondiffusion", "paste")
-    assert found.row == "dragondiffusion - paste"
-    assert found.change.value == pytest.approx(-21)
-    with pytest.raises(ValueError, match="B has no row 'glue'; it has nothing, paste, dragondiffusion, ceiling"):
-        compare(both, both, "paste", "glue")

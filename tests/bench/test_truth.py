@@ -1,5 +1,6 @@
 """Running and storing samples: what is there is not run again, and what goes wrong is said by name."""
 
+import errno
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,11 +10,11 @@ import pytest
 
 from dragkit import pictures
 from dragkit.bench import baselines, truth
-from dragkit.bench.baselines import BASELINES, Row
+from dragkit.bench.baselines import BASELINES, WORDED, Row
 from dragkit.bench.probes import Probe
 from dragkit.bench.samples import SCENES, Sample, read
 from dragkit.bench.truth import file_row, load, method_row, run
-from dragkit.methods import DragDiffusion, DragonDiffusion
+from dragkit.methods import DragDiffusion, DragonDiffusion, MasaCtrl
 from dragkit.toy.tasks import KINDS
 from hand import COUNT, SIZE, FakeEditor, round_trip, scene
 
@@ -47,6 +48,27 @@ def test_every_row_is_run_on_every_scene_it_can_do(tmp_path):
     assert errors["nothing"] > 1000
     assert errors["paste"] < 2  # inpainting rounds
     assert (errors["ceiling"], errors["dragondiffusion"]) == (1, 9)
+
+
+def test_a_full_disk_names_the_sample_and_keeps_what_was_done(tmp_path, monkeypatch):
+    editor, whole, left = FakeEditor(), pictures.write, [3 + 2]  # the pictures of a scene, and two results
+
+    def filling(path, picture, **rest):
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        left[0] -= 1
+        whole(path, picture, **rest)
+
+    monkeypatch.setattr(pictures, "write", filling)
+    with pytest.raises(
+        OSError, match=r"^dragondiffusion on move-dev-000 cannot be stored: No space left on device; what"
+    ):
+        ran(editor, tmp_path, *BASELINES[:2], METHOD)
+    assert [s.row for s in load(tmp_path, "dev", "w1")] == ["nothing", "paste"]
+    left[0] = 99
+    found = ran(editor, tmp_path, *BASELINES[:2], METHOD)
+    assert sorted(s.place(tmp_path) for s in load(tmp_path, "dev", "w1")) == sorted(s.place(tmp_path) for s in found)
+    assert editor.edits == COUNT + 1  # the one that could not be stored, again
 
 
 def test_what_is_stored_is_not_run_again(tmp_path):
@@ -140,7 +162,7 @@ def test_failures_are_kept_by_name_and_tried_again(tmp_path, result, sentence):
 
 def test_a_method_sees_no_true_answer_and_cannot_spoil_the_scene(tmp_path):
     def edit(editor, task):
-        assert task.targets == ()
+        assert task.targets == task.others == ()
         assert not task.destination.any()
         assert not task.revealed.any()
         task.picture[:] = 0
@@ -167,8 +189,9 @@ def test_a_method_is_asked_for_the_whole_truth_and_preserve_is_beside_it(tmp_pat
 def test_a_method_is_run_on_what_it_can_do_with_what_it_memorised(tmp_path):
     editor, method = FakeEditor(), DragDiffusion()
     row = method_row("dragdiffusion", method, 7, prompted=True)
-    assert row.kinds == ("drag", "face_drag")
-    assert METHOD.kinds == KINDS
+    assert row.kinds == ("drag", "face_drag", "face17", "face68")
+    assert METHOD.kinds == tuple(kind for kind in KINDS if kind not in WORDED)
+    assert method_row("masactrl", MasaCtrl()).kinds == WORDED
     found = ran(editor, tmp_path, row, kinds=("move", "drag"))
     assert [(s.kind, s.failure) for s in found] == [("drag", "")] * COUNT
     assert editor.seen[0]["lora"] == ("what was memorised", "a box", method.lora)
@@ -198,6 +221,14 @@ def test_probes_are_asked_of_what_is_stored_and_only_once(tmp_path):
     assert len(seen) == 4 * COUNT
     assert editor.edits == COUNT
     assert all("brightest" in s.metrics for s in load(tmp_path, "dev", "w1") if not s.failure)
+
+
+def test_a_method_hears_what_an_edit_by_words_says_of_the_picture(tmp_path):
+    editor = FakeEditor()
+    found = ran(editor, tmp_path, *BASELINES, method_row("masactrl", MasaCtrl(), 7), kinds=WORDED[:1])
+    assert [s.row for s in found[:3]] == ["nothing", "ceiling", "masactrl"]
+    assert not any(s.failure for s in found)
+    assert editor.seen[0]["prompt"] == "a box"
 
 
 def test_a_method_hears_the_prompt_where_it_is_told_to(tmp_path):

@@ -89,10 +89,10 @@ def test_optimising_lowers_the_supervision(calm, source):
     """Towards the unedited picture's features, which hold still, the loss falls from round to round."""
     method = DragDiffusion(rounds=6, preserve=True, within=0.5, search=0, radius=2, stride=6.0)
     aim, task = aims(job(source, DRAG)), job(source, DRAG)
-    before = method._look(calm, task, 3, source.latents[3:4], aim).features
+    before = method.look(calm, task, 3, source.latents[3:4], aim).features
 
     def loss(z):
-        return method._pull(aim, before, aim.handles).loss(method._look(calm, task, 3, z, aim).features).item()
+        return method._pull(aim, before, aim.handles).loss(method.look(calm, task, 3, z, aim).features).item()
 
     found = [loss(s.latents) for s in steps(calm, source, method, DRAG) if s.level == 3]
     assert found[-1] < 0.9 * found[0]
@@ -101,10 +101,10 @@ def test_optimising_lowers_the_supervision(calm, source):
 def test_a_point_is_followed_to_where_its_features_are(calm, source, monkeypatch):
     """Features that a fake network moves by two cells a round carry the handle to within the stopping distance."""
     rounds = []
-    inner = DragDiffusion._look
+    inner = DragDiffusion.look
 
-    def look(self, model, task, n, z, aim, stop=False):
-        seen = inner(self, model, task, n, z, aim, stop)
+    def look(self, model, task, n, z, aim, stop=False, memory=None):
+        seen = inner(self, model, task, n, z, aim, stop, memory)
         if not z.requires_grad:
             return seen
         rounds.append(n)
@@ -113,7 +113,7 @@ def test_a_point_is_followed_to_where_its_features_are(calm, source, monkeypatch
 
     task = job(source, Drag(handles=[(20.5, 20.5)], targets=[(32.5, 20.5)]))
     start = inner(DragDiffusion(), calm, task, 3, source.latents[3:4], aims(task)).features
-    monkeypatch.setattr(DragDiffusion, "_look", look)
+    monkeypatch.setattr(DragDiffusion, "look", look)
     found = [s.points[0] for s in DragDiffusion().run(calm, task) if s.level == 3]
     assert found == [(20.5 + 2 * k, 20.5) for k in range(7)]  # at 30.5 it is 2 cells away, which is not yet there
     assert len(rounds) == len(found)
@@ -197,14 +197,6 @@ def test_the_original_is_denoised_untouched_beside_the_edit(calm, source, monkey
     assert not torch.allclose(controlled, free, atol=1e-4)
 
 
-def test_keys_and_values_are_those_of_the_first_of_each_half():
-    k = torch.arange(4.0)[:, None, None].expand(4, 3, 2)  # [u: original, edited; c: original, edited]
-    found, values, hidden = dragdiffusion._mutual("", k, k, k + 10)
-    assert found[:, 0, 0].tolist() == [0, 0, 2, 2]
-    assert values[:, 0, 0].tolist() == [10, 10, 12, 12]
-    assert hidden is None
-
-
 def test_a_generated_picture_is_dragged_with_guidance(calm, passes):
     made = generate(calm, SIZE, calm.schedule(4), calm.embed(["", "a mug"]), 3.0, torch.Generator().manual_seed(1))
     seen, _ = passes
@@ -214,8 +206,8 @@ def test_a_generated_picture_is_dragged_with_guidance(calm, passes):
     assert seen == [2, 2, 4, 4, 4]
     task = job(made, DRAG, guidance=3.0)
     aim = aims(task)
-    joined = DragDiffusion()._look(calm, task, 3, made.latents[3:4], aim).features
-    plain = DragDiffusion()._look(calm, dataclasses.replace(task, guidance=1.0), 3, made.latents[3:4], aim).features
+    joined = DragDiffusion().look(calm, task, 3, made.latents[3:4], aim).features
+    plain = DragDiffusion().look(calm, dataclasses.replace(task, guidance=1.0), 3, made.latents[3:4], aim).features
     assert joined.shape[0] == 2 * plain.shape[0]
     assert torch.allclose(joined[len(plain) :], 0.6 * plain, atol=1e-4)  # w / (2 w - 1) = 3/5
     assert steps(calm, made, QUICK, DRAG, guidance=3.0)[-1].latents.isfinite().all()
@@ -230,10 +222,10 @@ def test_names_have_their_papers_numbers_and_the_toy_its_own():
 
 
 def test_it_drags_and_says_so():
-    assert DragDiffusion().kinds == {"drag"}
+    assert DragDiffusion().kinds == {"drag", "face"}
     assert "move" in DragonDiffusion().kinds
     check(DragDiffusion(), [DRAG])
-    with pytest.raises(ValueError, match="DragDiffusion can do drag but not remove"):
+    with pytest.raises(ValueError, match="DragDiffusion can do drag, face but not remove"):
         check(METHODS["dragdiffusion"], [DRAG, Remove(mask=MASK)])
     assert not DragDiffusion().random(None)
     for f in dataclasses.fields(DragDiffusion):

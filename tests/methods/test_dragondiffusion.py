@@ -128,7 +128,7 @@ def test_injection_touches_the_decoder_from_its_share_on(calm, source, monkeypat
     last(calm, source, method, MOVE)
     layer = decoder_layers(calm.unet)[0]
     k, v = (x + 1 for x in source.records[0].memory[layer])
-    replaced = [not torch.equal(rule(layer, k, k, v)[0], k) for rule in seen]
+    replaced = [not torch.equal(rule(layer, k, k, v)[1], k) for rule in seen]
     assert replaced == [False, False, True, True, True]
 
 

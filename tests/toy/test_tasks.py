@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def changed(t: Task) -> np.ndarray:
 
 def test_the_kinds_are_those_of_the_contract() -> None:
     kinds = list(KINDS)
-    assert kinds == [*STILL, "face_drag", "face17", "face68"]
+    assert kinds == [*STILL, "face_drag", "face17", "face68", "reprompt_colour", "reprompt_kind", "reprompt_hair"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -181,3 +182,57 @@ def test_wrong_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="split is 'val'; choose one of"):
         task("move", 0, "val")
     assert scenes.SPLITS == ("train", "dev", "test")
+
+
+# Mean levels of the picture and its best target of development seeds 0 and 1, 128x96 px.
+LEVELS = {
+    "move": [(156.84, 157.10), (171.69, 176.67)],
+    "resize": [(141.62, 144.79), (158.00, 156.91)],
+    "rotate": [(193.19, 193.53), (153.42, 153.21)],
+    "remove": [(191.56, 208.77), (178.43, 186.77)],
+    "replace": [(142.92, 139.34), (150.33, 162.53)],
+    "paste": [(186.92, 174.64), (157.14, 155.59)],
+    "drag": [(139.17, 139.58), (162.90, 160.44)],
+    "face_drag": [(166.11, 166.40), (175.16, 174.88)],
+    "face17": [(184.52, 181.66), (165.70, 164.44)],
+    "face68": [(141.80, 142.53), (141.99, 140.86)],
+}
+
+
+def test_tasks_belong_to_the_revision_of_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are kept under it: whoever changes these tasks raises their kind's revision, and no other."""
+    assert tasks.REVISIONS == {"drag": 1, "face_drag": 1}
+    for kind, levels in LEVELS.items():
+        found = [(t.picture.mean(), t.targets[0].mean()) for t in several(kind, 2)]
+        assert np.array(found) == pytest.approx(np.array(levels), abs=0.05), kind
+    monkeypatch.setattr(tasks, "REVISIONS", {"drag": 2, "move": 1})
+    for kind, levels in LEVELS.items():
+        same = task(kind, 0, "dev", SIZE).picture.mean() == pytest.approx(levels[0][0], abs=0.05)
+        assert same == (kind not in ("drag", "move", "face_drag")), kind
+
+
+@pytest.mark.parametrize("kind", ["drag", "face_drag"])
+def test_what_a_drag_asks_for_can_be_seen_and_is_varied(kind: str) -> None:
+    pulled: set[int] = set()
+    for t in several(kind, 16):
+        (edit,) = t.edits
+        assert isinstance(edit, edits.Drag)
+        assert edit.mask is not None
+        region = t.destination | t.revealed
+        assert not (region & ~edit.mask.array(SIZE)).any()  # what stays of the object is background
+        assert np.square(t.picture[region].astype(float) - t.targets[0][region]).mean() >= still_tasks.LEAST_CHANGE
+        handles = [a for a, b in zip(edit.handles, edit.targets, strict=True) if a != b]
+        if t.landmarks is not None:
+            pulled |= {int(np.linalg.norm(t.landmarks[0] - handle, axis=1).argmin()) for handle in handles}
+    if kind == "face_drag":
+        assert pulled >= {3, 13, 19, 24, 37, 44, 48, 54, 57, 8, 30}  # cheeks, brows, eyelids, mouth, chin, nose
+
+
+def test_a_drag_that_cannot_be_seen_is_none() -> None:
+    scene = scenes.sample(1, "dev", SIZE, "face")
+    assert scene.face is not None
+    handle, whole = (10.0, 10.0), scene.face.mask()
+    for brow, seen in ((scene.face.brow_height, False), (-3.0, True)):
+        after = replace(scene, face=scene.face.with_(brow_height=brow))
+        draft = still_tasks.drag_draft(scene, after, (handle,), (handle,), whole, whole)
+        assert (draft is not None) == seen

@@ -7,54 +7,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from dragkit import pictures, sheet
-from dragkit.bench import metrics, report
+from dragkit.bench import metrics, report, results
 from dragkit.bench.baselines import BASELINES, round_trip
+from dragkit.bench.grid import attention_drag
 from dragkit.bench.intervals import db_below_ceiling, interval_text, number, paired_difference
 from dragkit.bench.metrics import Picture
 from dragkit.bench.provenance import code
 from dragkit.bench.publish import markdown, remarks
 from dragkit.bench.recall import KEEP, PUBLISHED, Recall
+from dragkit.bench.results import Table
 from dragkit.bench.samples import SCENES, Sample, digest, version, write_text
+from dragkit.bench.study import Setup, Study
 from dragkit.bench.tables import ERROR, Line, summary
 from dragkit.bench.truth import method_row, run
-from dragkit.editor import REFINE, STEPS, Editor
-from dragkit.methods import DragonDiffusion, Step
+from dragkit.editor import REFINE, Editor
+from dragkit.methods import Step
 from dragkit.source import Progress, Source
 from dragkit.toy.tasks import task
 
 KIND, SPLIT = "move", "dev"  # studies choose and explain, they do not report: held-out scenes are not for them
 SHOWN = 8  # scenes of a sheet
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a study runs on. method: the full method, from which variants take parts away. strengths: of
-    reconstruction, in multiples of the content term's published weight."""
-
-    out: Path
-    method: DragonDiffusion
-    seeds: Sequence[int]
-    steps: int = STEPS
-    strengths: tuple[float, ...] = (1.0,)
-
-
-class Study(NamedTuple):
-    """A table of text, what it is of, and pictures [h, w, 3] of the first scenes. n: scenes behind each row."""
-
-    name: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    n: int
-    note: str
-    sheet: Picture
 
 
 def table(study: Study) -> str:
@@ -68,8 +48,8 @@ def write(study: Study, out: Path) -> list[Path]:
     paths = [out / f"{study.name}.{ending}" for ending in ("png", "md", "json")]
     pictures.write(paths[0], study.sheet, force=True)
     write_text(paths[1], table(study))
-    form = {"study": study.name, "head": study.head, "rows": study.rows, "n": study.n, "note": study.note}
-    write_text(paths[2], json.dumps(form, indent=1))
+    made = Table(f"ablate {study.name}", study.head, study.rows, [study.n] * len(study.rows), study.note)
+    write_text(paths[2], json.dumps(results.plain({"tables": [made]}), indent=1))
     return paths
 
 
@@ -224,4 +204,9 @@ def _pictures(samples: Sequence[Sample], out: Path, seed: int) -> list[Picture |
     ]
 
 
-STUDIES: Mapping[str, Callable[[Editor, Setup, Progress], Study]] = {"reconstruction": reconstruction, "move": move}
+STUDIES: Mapping[str, Callable[[Editor, Setup, Progress], Study]] = {
+    "reconstruction": reconstruction,
+    "move": move,
+    "attention-drag": attention_drag,
+}
+OF = {"attention-drag": "attention-drag"}  # the method that a study is of; the others' is dragondiffusion

@@ -16,7 +16,7 @@ from scipy.interpolate import RBFInterpolator
 
 from dragkit.bench.metrics import Array, Mask, Picture, nearest, size_of, squared_error
 from dragkit.editor import Editor
-from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.geometry import placement, resize, warp_mask, warp_picture
 from dragkit.source import to_picture, to_tensor
 from dragkit.toy.tasks import KINDS, Task
@@ -61,7 +61,7 @@ def ask(editor: Editor, row: Row, task: Task) -> Outcome:
     shown = replace(task, picture=task.picture.copy())
     if not row.sees_truth:
         unknown = np.zeros_like(task.destination)
-        shown = replace(shown, targets=(), destination=unknown, revealed=unknown, landmarks=None)
+        shown = replace(shown, targets=(), others=(), destination=unknown, revealed=unknown, landmarks=None)
     began = time.perf_counter()
     given = row.edit(editor, shown)
     seconds = time.perf_counter() - began
@@ -103,9 +103,10 @@ def ceiling(editor: Editor, task: Task) -> Picture:
 
 
 POINTED = tuple(kind for kind in KINDS if kind.startswith(("drag", "face")))
+WORDED = tuple(kind for kind in KINDS if kind.startswith("reprompt"))
 BASELINES = (
     Row("nothing", nothing, uses_model=False),
-    Row("paste", paste, uses_model=False),
+    Row("paste", paste, uses_model=False, kinds=tuple(kind for kind in KINDS if kind not in WORDED)),
     Row("stamp", stamp, uses_model=False, kinds=POINTED),
     Row("ceiling", ceiling, sees_truth=True),
 )
@@ -138,6 +139,8 @@ def moved_pixels(picture: Picture, edit: Edit) -> Picture:
             return np.where(warp_mask(mask, forward, size)[..., None], warp_picture(other, forward, size), picture)
         case Drag() | Face():
             return warped(picture, *endpoints(edit))
+        case Reprompt():
+            raise ValueError("words move no pixels; leave the row out")
 
 
 def inpaint(picture: Picture, hole: Mask) -> Picture:

@@ -1,27 +1,24 @@
 """The public drag benchmarks as they lie on disk: DragBench, its JSON and region forms, and Drag100.
 
 Points are (x, y) in continuous pixels, as everywhere in dragkit; the files count pixels, so their 3 is 3.5 here.
-Pickles are never run: what one asks for is noted down, and only arrays of numbers are made from such notes.
-Importing this module loads no torch.
+Pickles are never run (`pickles`). Importing this module loads no torch.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pickle
-import pickletools
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from dragkit import pictures
+from dragkit.bench.pickles import Note, array, unpickle
 from dragkit.edits import Drag, explain
 from dragkit.forms import PngMask
 from dragkit.pictures import Inside, Pixels
@@ -33,9 +30,7 @@ PICKLE, REGION_PICKLE, INSTRUCTION = "meta_data.pkl", "meta_data_region.pkl", "d
 FLAT_PICTURE, FLAT_POINTS = "original.jpg", "points.json"  # Drag100's
 FILES = {PICTURE, MASK, PICKLE, REGION_PICKLE, INSTRUCTION, FLAT_PICTURE, FLAT_POINTS, "user_drag.png"}
 LAYOUT = f"<category>/<sample>/{PICTURE} as in DragBench or <sample>/{FLAT_PICTURE} as in Drag100"
-
-MAX_STEPS = 1_000_000  # of a pickle; a region sample that moves all of a 1024x1024 picture has about 300 000
-MAX_TUPLES = 40_000  # two for a pair of cells; keys of more than 80 000 nested ones overflow Python's stack
+REFERENCES = 100  # pairs that stand for regions: RegionDrag (arXiv 2407.18247, released code) moves them by no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +137,7 @@ def _meta(path: Path, has: set[str], regions: bool) -> tuple[dict[str, Any], Ins
     said = unpickle(pictures.read_bytes(path / file), file)
     if not isinstance(said, dict) or not isinstance(said.get("mask"), Note):
         raise ValueError(f"{file} has no mask; want a dict of prompt, points and mask, an array of numpy")
-    mask = _array(said["mask"])
+    mask = array(said["mask"])
     if mask.ndim != 2:
         raise ValueError(f"the mask is an array of shape {mask.shape}; make it [height, width]")
     return said, mask.astype(np.bool_)
@@ -162,7 +157,7 @@ def _spoken(path: Path, file: str) -> tuple[dict[str, Any], Inside]:
 
 def _points(value: object, size: tuple[int, int]) -> Points:
     """Points [2n, 2], handle and target in turn, of a file's list of pixels in a picture of (width, height)."""
-    pairs = _array(value).tolist() if isinstance(value, Note) else value
+    pairs = array(value).tolist() if isinstance(value, Note) else value
     if not isinstance(pairs, list | tuple) or not pairs:
         raise ValueError("there are no points; want a list of [x, y], handle and target in turn")
     try:
@@ -179,93 +174,12 @@ def _points(value: object, size: tuple[int, int]) -> Points:
 
 
 def _pair(value: object) -> tuple[float, float]:
-    pair = _array(value).ravel()[:3].tolist() if isinstance(value, Note) else value
+    pair = array(value).ravel()[:3].tolist() if isinstance(value, Note) else value
     if isinstance(pair, list | tuple) and len(pair) == 2:
-        x, y = (_array(number).tolist() if isinstance(number, Note) else number for number in pair)
+        x, y = (array(number).tolist() if isinstance(number, Note) else number for number in pair)
         if type(x) in (int, float) and type(y) in (int, float):
             return float(x), float(y)
     raise ValueError("the points are no list of [x, y]; want pairs of numbers, handle and target in turn")
-
-
-# --------------------------------------------------------------------------------------------------------- pickles
-
-
-class Note:
-    """What a pickle wants called, with which arguments and state: written down and not done."""
-
-    __slots__ = ("arguments", "name", "state")
-
-    def __init__(self, name: str, arguments: tuple[object, ...] = ()) -> None:
-        self.name, self.arguments, self.state = name, arguments, None
-
-    def __call__(self, *arguments: object) -> Note:
-        return Note(self.name, arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-_KNOWN = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}  # encode: bytes up to protocol 2
-for _core in ("numpy.core", "numpy._core"):  # up to numpy 1, from numpy 2 on
-    _KNOWN |= {(f"{_core}.multiarray", "_reconstruct"), (f"{_core}.multiarray", "scalar")}
-    _KNOWN |= {(f"{_core}.numeric", "_frombuffer")}  # protocol 5
-
-
-class _Poisoned(Exception):
-    """A pickle that asks for more than data."""
-
-
-class _Reader(pickle.Unpickler):
-    """Builds dicts, lists, tuples, texts and numbers; notes of numpy's things; and refuses all others by name."""
-
-    def find_class(self, module: str, name: str, /) -> Note:
-        if (module, name) not in _KNOWN:
-            raise _Poisoned(repr(f"{module}.{name}"[:80]))
-        return Note(name)  # a fresh one each time: nothing that a pickle can change outlives its reading
-
-
-def unpickle(data: bytes, name: str) -> object:
-    """What the pickle `name` says, numpy's arrays and numbers as `Note`; ValueError where it wants anything else."""
-    try:
-        tuples = 0
-        for step, (code, number, _) in enumerate(pickletools.genops(data)):
-            tuples += code.name.startswith("TUPLE")
-            # PUT numbers what was built; Python makes a table of that length, which could be all the memory there is
-            gap = code.name.endswith("PUT") and int(number or 0) > step
-            if gap or step > MAX_STEPS or tuples > MAX_TUPLES:
-                raise _Poisoned("too much room")
-        return _Reader(io.BytesIO(data)).load()
-    except _Poisoned as error:
-        raise ValueError(f"{name} asks for {error}, which no sample needs; do not trust where it is from") from None
-    except Exception:  # a broken pickle fails in every way there is
-        raise ValueError(f"{name} is damaged or cut short; download the sample again") from None
-
-
-def _array(value: object) -> NDArray[Any]:
-    """The array or number that a note describes, out of its bytes; ValueError where it is not of plain numbers."""
-    match value:
-        case Note(name="_reconstruct", state=(1, tuple() as shape, kind, bool() as columns, data)):
-            order: Literal["C", "F"] = "F" if columns else "C"
-        case Note(name="_frombuffer", arguments=(data, kind, tuple() as shape, "C" | "F" as order)):
-            pass
-        case Note(name="scalar", arguments=(kind, data)):
-            shape, order = (), "C"
-        case _:
-            raise ValueError("an array is damaged; download the sample again")
-    match kind:
-        case Note(name="dtype", arguments=(str() as code, *_), state=(_, "<" | ">" | "|" as endian, *_)):
-            if not re.fullmatch("b1|[iu][1248]|f[248]", code):
-                what = "objects" if code.startswith("O") else f"type {code[:9]!r}"
-                raise ValueError(f"there is an array of {what}; only numbers and booleans are read")
-        case _:
-            raise ValueError("there is an array of no known type; only numbers and booleans are read")
-    match data:
-        case Note(name="encode", arguments=(str() as text, "latin1")):
-            data = text.encode("latin1", "replace")
-    try:
-        return np.frombuffer(data, np.dtype(endian + code)).reshape(shape, order=order)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("an array is damaged or cut short; download the sample again") from None
 
 
 # ------------------------------------------------------------------------------------------------------------ using
@@ -281,6 +195,27 @@ def as_edit(sample: Sample) -> Drag:
         )
     except ValidationError as error:
         raise ValueError(f"{sample.name}: {explain(error)}") from None
+
+
+def has_points(path: Path) -> bool:
+    """Whether a sample's folder holds points, besides regions that it may have."""
+    return any((path / name).exists() for name in (PICKLE, INSTRUCTION, FLAT_POINTS))
+
+
+def thinned(sample: Sample) -> Sample:
+    """A sample of regions with at most REFERENCES of its pairs, whose handles lie as far apart as can be. A cell that
+    is sent to several places, as in regions that grow, goes to their mean."""
+    handles, back, counts = np.unique(sample.handles, axis=0, return_inverse=True, return_counts=True)
+    targets = np.zeros_like(handles)
+    np.add.at(targets, back.ravel(), sample.targets)
+    targets /= counts[:, None]
+    chosen = [int(np.linalg.norm(handles - handles.mean(0), axis=1).argmin())]
+    away = np.full(len(handles), np.inf)
+    while len(chosen) < min(REFERENCES, len(handles)):
+        away = np.minimum(away, np.linalg.norm(handles - handles[chosen[-1]], axis=1))
+        chosen.append(int(away.argmax()))
+    said = f"{len(chosen)} pairs stand for the {len(sample.handles)} pairs of cells in its regions"
+    return replace(sample, handles=handles[chosen], targets=targets[chosen], warnings=(*sample.warnings, said))
 
 
 def transposed(sample: Sample) -> Sample:

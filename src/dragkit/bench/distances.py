@@ -86,6 +86,17 @@ def region_distances(source: Tensor, result: Tensor, handles: Array, targets: Ar
     return np.asarray(np.linalg.norm((centres[best] - targets) / size, axis=1))
 
 
+def mean_distances(
+    source: Tensor, result: Tensor, handles: Array, targets: Array, size: Size, mask: Mask | None
+) -> dict[str, float]:
+    """md, and with a mask m_md, in px, and region_md in per cent: means over pairs [n, 2]."""
+    asked = (source, result, handles, targets, size)
+    found = {"md": pair_distances(*asked), "region_md": 100 * region_distances(*asked)}
+    if mask is not None:
+        found["m_md"] = pair_distances(*asked, mask)
+    return {name: float(values.mean()) for name, values in found.items()}
+
+
 def drag_accuracy(picture: Picture, source: Picture, handles: Array, targets: Array, radius: int) -> float:
     """DAI (GoodDrag, arXiv 2404.07206, at radius 1, 5, 10 and 20 px): squared difference of RGB in 0..1, summed over
     channels, between the source's patch of (2 radius + 1)^2 px round the handle and the result's round the target;

@@ -7,7 +7,7 @@ run again, so that a run stops and goes on at any time, and tables grow over sev
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dragkit import pictures
-from dragkit.bench import baselines, datasets
+from dragkit.bench import answers, baselines, datasets, samples
+from dragkit.bench.answers import Answer
 from dragkit.bench.baselines import Row
 from dragkit.bench.datasets import Sample
 from dragkit.bench.judges import Judge, content, measure
-from dragkit.bench.samples import digest, sentence, write_text
+from dragkit.bench.samples import digest, sentence, storing, write_text
 from dragkit.editor import Editor
 from dragkit.toy.tasks import Task
 
@@ -38,7 +39,7 @@ class Record:
     sample: str
     content: str  # digest of picture, points, mask and prompt: what the result is of
     transposed: bool
-    pairs: int
+    pairs: int  # on which it was measured
     warnings: tuple[str, ...] = ()
     version: int = VERSION
     result: str = ""
@@ -47,12 +48,13 @@ class Record:
     failure: str = ""
     judged: tuple[str, ...] = ()  # judges that were asked
     troubles: dict[str, str] = field(default_factory=dict)
+    regions: bool = False  # it was asked for by regions
 
     @property
     def folder(self) -> str:
         """Of all results of its row in this way."""
-        name = f"{self.row}-{digest([self.settings, self.weights, self.version], 12)}"
-        return f"{name}-transposed" if self.transposed else name
+        name = samples.folder(self)
+        return f"{name}{'-regions' * self.regions}{'-transposed' * self.transposed}"
 
     def results(self, out: Path) -> Path:
         """The tree for the original evaluators."""
@@ -63,6 +65,16 @@ class Record:
 
     def place(self, out: Path) -> Path:
         return out / "records" / self.folder / f"{self.sample}.json"
+
+
+class Case(NamedTuple):
+    """A sample as it is run. sample: what is measured; task: what rows are asked; content: digest of both."""
+
+    sample: Sample
+    task: Task
+    content: str
+    transposed: bool
+    regions: bool
 
 
 class Refused(NamedTuple):
@@ -80,9 +92,11 @@ def run(
     judges: Sequence[Judge] = (),
     limit: int | None = None,
     transposed: bool = False,
+    regions: bool = False,
 ) -> Iterator[Record | Refused]:
     """Yield the record of every row on the first `limit` samples of a benchmark's folder, run or found in `out`; those
-    that failed are tried again. Samples that cannot be read are yielded as refused.
+    that failed are tried again. Samples that cannot be read are yielded as refused. transposed: with x and y
+    exchanged. regions: edited by regions, `case` says how.
 
     Raises:
         ValueError: where the folder is no benchmark or incomplete.
@@ -90,41 +104,59 @@ def run(
     """
     for path in datasets.samples(root)[:limit]:
         try:
-            sample = datasets.read(path)
-            sample = datasets.transposed(sample) if transposed else sample
-            task = _task(sample)
+            found = case(path, transposed, regions)
         except ValueError as error:
             yield Refused(path.relative_to(root).as_posix(), str(error))
             continue
         for row in rows:
-            try:
-                yield _record(editor, row, sample, task, transposed, judges, out)
-            except OSError as error:
-                why = f"{row.name} on {sample.name} cannot be stored: {error.strerror or error}"
-                raise OSError(f"{why}; what came before is kept, so mend that and run it again") from None
+            with storing(row.name, found.sample.name):
+                record = _record(editor, row, found, judges, out)
+            yield record
 
 
-def load(out: Path, contents: Iterable[str], weights: str, judges: Sequence[Judge] = ()) -> list[Record]:
-    """The records in `out` that belong into one table: of these samples, of these weights or none, of this version."""
-    wanted = set(contents)
+def load(out: Path, wanted: Collection[tuple[str, str]], weights: str, judges: Sequence[Judge] = ()) -> list[Record]:
+    """The records in `out` that belong into one table: of the wanted samples, names with contents, of these weights or
+    none, of this version."""
     found = (read(path) for path in sorted((out / "records").rglob("*.json")))
     return [
         joined(record, judges, out)
         for record in found
-        if record and record.content in wanted and record.weights in (None, weights) and record.version == VERSION
+        if record
+        and (record.sample, record.content) in wanted
+        and record.weights in (None, weights)
+        and record.version == VERSION
     ]
 
 
 def read(path: Path) -> Record | None:
     """A stored record, None where there is none or what is there is none of today's."""
     try:
-        record = Record(**json.loads(path.read_text("utf-8")))
-        return replace(record, warnings=tuple(record.warnings), judged=tuple(record.judged))
+        return parse(json.loads(path.read_text("utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
+def parse(form: Any) -> Record:
+    """The record of a JSON object; TypeError for anything else."""
+    record = Record(**form)
+    return replace(record, warnings=tuple(record.warnings), judged=tuple(record.judged))
+
+
 # ------------------------------------------------------------------------------------------------------- measuring
+
+
+def case(path: Path, transposed: bool = False, regions: bool = False) -> Case:
+    """The sample in a folder as it is run; ValueError where that cannot be.
+
+    By regions, the edit is a drag of some of the pairs of cells that the file has, within its mask. Measured is at the
+    sample's own points, as RegionDrag's evaluator does; where it has none, at the pairs of the drag.
+    """
+    asked = datasets.thinned(datasets.read(path, regions=True)) if regions else datasets.read(path)
+    shown = datasets.read(path) if regions and datasets.has_points(path) else asked
+    if transposed:
+        asked, shown = (datasets.transposed(sample) for sample in (asked, shown))
+    about = digest([content(asked), content(shown)], 16) if regions else content(shown)
+    return Case(replace(shown, warnings=asked.warnings), _task(asked), about, transposed, regions)
 
 
 def _task(sample: Sample) -> Task:
@@ -136,16 +168,16 @@ def _task(sample: Sample) -> Task:
     )
 
 
-def _record(
-    editor: Editor, row: Row, sample: Sample, task: Task, transposed: bool, judges: Sequence[Judge], out: Path
-) -> Record:
+def _record(editor: Editor, row: Row, case: Case, judges: Sequence[Judge], out: Path) -> Record:
     """The record of a row on a sample with all that judges say, found in `out` or made."""
-    weights, pairs = editor.weights_hash if row.uses_model else None, len(sample.handles)
-    about = content(sample)
-    blank = Record(row.name, dict(row.settings), weights, sample.name, about, transposed, pairs, sample.warnings)
+    sample, weights = case.sample, editor.weights_hash if row.uses_model else None
+    blank = Record(
+        row.name, dict(row.settings), weights, sample.name, case.content, case.transposed, len(sample.handles),
+        sample.warnings, regions=case.regions,
+    )  # fmt: skip
     known = read(blank.place(out))
-    if known is None or known.failure or known.content != about or not known.picture(out).exists():
-        known = _measured(editor, row, sample, task, blank, out)
+    if known is None or known.failure or known.content != case.content or not known.picture(out).exists():
+        known = _measured(editor, row, sample, case.task, blank, out)
     for judge in judges if not known.failure else ():
         known = _judged(known, judge, sample, out)
     return known
@@ -172,36 +204,28 @@ def _measured(editor: Editor, row: Row, sample: Sample, task: Task, record: Reco
 
 def _judged(record: Record, judge: Judge, sample: Sample, out: Path) -> Record:
     """A record with a judge's metrics, asked for now unless they are in `out`; troubles are tried again."""
-    known = joined(record, [judge], out)
-    if judge.name in known.judged and judge.name not in known.troubles:
-        return known
-    about = {"content": record.content, "result": record.result}
-    try:
-        said: dict[str, Any] = {"metrics": judge.ask(sample, pictures.read(record.picture(out)))}
-    except (ValueError, RuntimeError) as error:  # too little memory, a damaged result
-        said = {"trouble": sentence(error)}
-    _keep(_said(record, judge, out), about | said)
-    return joined(record, [judge], out)
+    place, about = _said(record, judge, out), _about(record)
+    answer = answers.asked(place, lambda: judge.ask(sample, pictures.read(record.picture(out))), about)
+    return _joined(record, judge, answer)
 
 
 def joined(record: Record, judges: Sequence[Judge], out: Path) -> Record:
     """A record with what judges said of this very result."""
     for judge in judges:
-        try:
-            form = json.loads(_said(record, judge, out).read_text("utf-8"))
-            if (form["content"], form["result"]) != (record.content, record.result):
-                continue
-            metrics, trouble = form.get("metrics", {}), form.get("trouble")
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
-            continue
-        troubles = {judge.name: trouble} if trouble else {}
-        record = replace(
-            record,
-            metrics=record.metrics | metrics,
-            troubles=record.troubles | troubles,
-            judged=(*record.judged, judge.name),
-        )
+        record = _joined(record, judge, answers.kept(_said(record, judge, out), _about(record)))
     return record
+
+
+def _joined(record: Record, judge: Judge, answer: Answer | None) -> Record:
+    if answer is None:
+        return record
+    troubles = {judge.name: answer.trouble} if answer.trouble else {}
+    metrics, judged = record.metrics | answer.metrics, (*record.judged, judge.name)
+    return replace(record, metrics=metrics, troubles=record.troubles | troubles, judged=judged)
+
+
+def _about(record: Record) -> dict[str, str]:
+    return {"content": record.content, "result": record.result}
 
 
 def _said(record: Record, judge: Judge, out: Path) -> Path:

@@ -10,9 +10,10 @@ import numpy as np
 
 from dragkit.bench import results
 from dragkit.bench.dragbench import Record
-from dragkit.bench.intervals import Interval, interval, ratio
+from dragkit.bench.intervals import Interval, interval, interval_text, ratio
 from dragkit.bench.measures import RADII
-from dragkit.bench.provenance import code
+from dragkit.bench.provenance import code, origin
+from dragkit.bench.results import Table
 from dragkit.bench.samples import names
 from dragkit.bench.tables import UNTOUCHED, in_order
 
@@ -74,21 +75,46 @@ def _figure(metric: str, records: Sequence[Record]) -> Interval:
 
 
 def write(
-    out: Path, records: Sequence[Record], refused: Mapping[str, str], notes: Sequence[str]
+    out: Path,
+    records: Sequence[Record],
+    refused: Mapping[str, str],
+    notes: Sequence[str],
+    judges: Mapping[str, str] | None = None,
 ) -> tuple[list[Line], list[Path]]:
     """Write the files of records: the lines of the table, and the files' paths.
 
     refused: why samples could not be used, by name. notes: what the figures are of, and what was left out and why.
+    judges: their identities by name.
     """
-    lines = summary(records)
+    lines, made_by = summary(records), code()
     form = {
+        "tables": [docs_table(lines, [*notes, origin(records, [made_by])])],
         "lines": [line._asdict() | {"valid": line.valid} for line in lines],
         "notes": list(notes),
+        "judges": judges or {},
         "refused": dict(refused),
-        "code": code(),
+        "code": made_by,
         "records": records,
     }
     return lines, results.write(out, form, table(records))
+
+
+def docs_table(lines: Sequence[Line], notes: Sequence[str]) -> Table:
+    """The table for the docs, under the name "dragbench"."""
+    shown = {title: digits for title, (_, digits) in FIGURES.items() if any(title in line.figures for line in lines)}
+    rows = [
+        [
+            line.row + ("" if line.valid else " (invalid)"),
+            str(line.n),
+            str(line.pairs),
+            *(interval_text(line.figures.get(title), digits) for title, digits in shown.items()),
+        ]
+        for line in lines
+    ]
+    facts = [f"{note}." for note in ("Brackets hold 95 % intervals over pictures", *notes)]
+    facts += [f"{line.row} failed on {len(line.failed)} samples, which it leaves out." for line in lines if line.failed]
+    facts += ["Invalid: leaves pictures as they were."] if any(not line.valid for line in lines) else []
+    return Table("dragbench", ["row", "samples", "pairs", *shown], rows, [line.n for line in lines], "\n".join(facts))
 
 
 def table(records: Sequence[Record]) -> str:

@@ -11,9 +11,10 @@ from dragkit.bench import html as pages
 from dragkit.bench import results
 from dragkit.bench.face_runs import REALS, TRUE, FaceSample, Setting
 from dragkit.bench.face_tables import PUBLISHED, Line, Published, published, summary
-from dragkit.bench.intervals import interval_text, number
+from dragkit.bench.intervals import interval_text
 from dragkit.bench.metrics import Array
-from dragkit.bench.provenance import code
+from dragkit.bench.provenance import code, origin
+from dragkit.bench.results import Table
 from dragkit.bench.samples import held_out_runs, names
 from dragkit.bench.tables import in_order
 
@@ -31,6 +32,9 @@ ELSEWHERE = (
     "detector, features, machine, and at a size that is not said: their absolute values do not compare with ours, only "
     "the order of the methods does. They were not told apart by alignment."
 )
+ABROAD = (
+    "Published figures are of photographs, another detector and other features: only the order of methods compares."
+)
 OURS: dict[str, Callable[[Line], str]] = {
     "n": lambda line: str(line.n),
     "landmarks px²": lambda line: interval_text(line.px2),
@@ -41,10 +45,14 @@ OURS: dict[str, Callable[[Line], str]] = {
     "all 68 px": lambda line: interval_text(line.all_px),
     "error to true target": lambda line: interval_text(line.target, 0),
     "Frechet distance of landmark-network features": lambda line: interval_text(line.frechet),
-    "prepare s": lambda line: number(line.prepare),
-    "edit s": lambda line: number(line.edit),
+    "prepare s": lambda line: _seconds(line.prepare),
+    "edit s": lambda line: _seconds(line.edit),
 }
 THEIRS = ("published error", "published FID", "published prepare s", "published edit s")
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"  # as published
 
 
 def write(out: Path, samples: Sequence[FaceSample], reals: Array) -> tuple[list[Line], list[Path]]:
@@ -52,8 +60,14 @@ def write(out: Path, samples: Sequence[FaceSample], reals: Array) -> tuple[list[
 
     reals: features [m, 48] of real renders.
     """
-    lines = summary(samples, reals)
-    form = {"lines": lines, "published": PUBLISHED, "code": code(), "samples": samples}
+    lines, made_by = summary(samples, reals), code()
+    form = {
+        "lines": lines,
+        "tables": tables(lines, samples, made_by),
+        "published": PUBLISHED,
+        "code": made_by,
+        "samples": samples,
+    }
     return lines, results.write(out, form, table(samples), {PAGE: page(lines, samples, out)})
 
 
@@ -67,6 +81,23 @@ def table(samples: Sequence[FaceSample]) -> str:
         rows.append([*who, *(s.metrics.get(m, "") for m in metrics), *(s.seconds.get(p, "") for p in parts)])
     head = ("row", "points", "aligned", "split", "seed", "weights", "version", "failure")
     return results.csv_text([*head, *metrics, *(f"{part}_seconds" for part in parts)], rows)
+
+
+def tables(lines: Sequence[Line], samples: Sequence[FaceSample], made_by: str) -> list[Table]:
+    """A table for the docs of each setting, "faces 68 aligned" being one."""
+    splits = ", ".join(sorted({s.split for s in samples}))
+    about = f"Split {splits}; n pairs; brackets hold 95 % intervals over pairs; {origin(samples, [made_by])}."
+    found = []
+    for setting, those in groupby(lines, key=lambda line: line.setting):
+        mine = list(those)
+        head, *rows = cells(mine, setting.points)
+        counts = [line.n for line in mine] + [None] * (len(rows) - len(mine))
+        failed = [
+            f"{line.row} failed on {len(line.failed)} pairs, which it leaves out." for line in mine if line.failed
+        ]
+        name = f"faces {setting.points} {'aligned' if setting.aligned else 'unaligned'}"
+        found.append(Table(name, head, rows, counts, "\n".join([about, ABROAD, *failed])))
+    return found
 
 
 def cells(lines: Sequence[Line], points: int) -> list[list[str]]:

@@ -23,7 +23,7 @@ from dragkit.bench.baselines import Outcome, Row
 from dragkit.bench.distances import landmark_error, landmark_squared_error
 from dragkit.bench.face_pairs import POINTS, SIZE, cropped, pair, task
 from dragkit.bench.metrics import Array, Picture, nearest, squared_error
-from dragkit.bench.samples import digest, sentence, write_text
+from dragkit.bench.samples import sentence, storing, write_text
 from dragkit.editor import Editor
 from dragkit.toy import landmarks, scenes
 from dragkit.toy.tasks import Task
@@ -71,8 +71,7 @@ class FaceSample:
 
     def place(self, out: Path) -> Path:
         """Its JSON file; the picture lies beside it."""
-        identity = digest([self.settings, self.weights, self.version], 12)
-        return out / "samples" / f"{self.row}-{identity}" / f"{self.scene}.json"
+        return out / "samples" / samples.folder(self) / f"{self.scene}.json"
 
     def scene_picture(self, out: Path, what: str) -> Path:
         """The file of one of its pair's SCENES."""
@@ -123,15 +122,22 @@ def version() -> str:
 def run(
     editor: Editor, rows: Sequence[Row], settings: Sequence[Setting], split: str, seeds: Sequence[int], out: Path
 ) -> Iterator[FaceSample]:
-    """Yield the sample of every row on every pair, run or found in `out`; those that failed are tried again."""
+    """Yield the sample of every row on every pair, run or found in `out`; those that failed are tried again.
+
+    Raises:
+        OSError: where a sample cannot be stored, as on a full disk; what was yielded is kept.
+    """
     for setting in settings:
         for seed in seeds:
             drawn = cache(partial(scene, setting, seed, split))
             for row in rows:
                 weights = editor.weights_hash if row.uses_model else None
                 sample = FaceSample(row.name, dict(row.settings), weights, version(), *setting, split, seed)
-                known = read(sample.place(out))
-                yield known if known and not known.failure else _measured(editor, row, drawn(), sample, out)
+                with storing(row.name, sample.scene):
+                    known = read(sample.place(out))
+                    if known is None or known.failure:
+                        known = _measured(editor, row, drawn(), sample, out)
+                yield known
 
 
 def _measured(editor: Editor, row: Row, drawn: Scene, sample: FaceSample, out: Path) -> FaceSample:
@@ -195,10 +201,15 @@ def _errors(name: str, found: Array, wanted: Array) -> dict[str, float]:
 def read(path: Path) -> FaceSample | None:
     """A stored sample, None where there is none or what is there is none of today's."""
     try:
-        form = json.loads(path.read_text("utf-8"))
-        return FaceSample(**form | {"features": tuple(form["features"])})
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return parse(json.loads(path.read_text("utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def parse(form: Any) -> FaceSample:
+    """The sample of a JSON object; TypeError for anything else."""
+    sample = FaceSample(**form)
+    return replace(sample, features=tuple(sample.features))
 
 
 def load(out: Path, split: str, weights: str) -> list[FaceSample]:

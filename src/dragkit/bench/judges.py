@@ -13,7 +13,7 @@ from torch import Tensor
 from dragkit import pictures
 from dragkit.bench import dift, metrics
 from dragkit.bench.datasets import Sample
-from dragkit.bench.distances import drag_accuracy, drag_accuracy_as_coded, pair_distances, region_distances
+from dragkit.bench.distances import drag_accuracy, drag_accuracy_as_coded, mean_distances
 from dragkit.bench.measures import RADII
 from dragkit.bench.metrics import Picture, size_of
 from dragkit.bench.samples import digest
@@ -72,12 +72,8 @@ def distances(model: StableDiffusion, native: bool) -> Judge:
     def ask(sample: Sample, picture: Picture) -> dict[str, float]:
         then = before(sample)
         now = then if np.array_equal(picture, sample.picture) else features(picture, sample.prompt)
-        asked = (then, now, sample.handles, sample.targets, size_of(picture))
-        return {
-            "md": float(pair_distances(*asked).mean()),
-            "m_md": float(pair_distances(*asked, sample.mask).mean()),
-            "region_md": 100 * float(region_distances(*asked).mean()),
-        }
+        found = mean_distances(then, now, sample.handles, sample.targets, size_of(picture), sample.mask)
+        return {"m_md": found["md"], **found}
 
     return Judge("distance", digest([model.weights_hash, native, VERSION], 12), ask)
 

@@ -1,4 +1,5 @@
-"""The metrics of one result on one scene, of pictures alone: no model is asked, except the one that finds landmarks."""
+"""The metrics of one result on one scene, of pictures alone: no model is asked, except the toy world's own judges of
+landmarks and of an object's kind and colour."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from dragkit.bench.distances import (
 )
 from dragkit.bench.metrics import Array, Picture
 from dragkit.bench.samples import is_face
-from dragkit.edits import Drag, Edit, Face
+from dragkit.edits import Drag, Edit, Face, Reprompt
 from dragkit.geometry import Size
 from dragkit.toy import landmarks
 from dragkit.toy.tasks import Task
+from dragkit.toy.training import judges
 
 RADII = (1, 5, 10, 20)  # px, of DAI: GoodDrag, arXiv 2404.07206
 
@@ -44,6 +46,7 @@ def measure(picture: Picture, scene: Task, round_trip: float = 0.0) -> dict[str,
     if scene.kind == "replace":
         found["colour_error"] = metrics.colour_error(picture, changed, truth, changed)
         found["pattern_error"] = metrics.pattern_error(picture, changed, truth, changed)
+    found |= _words(picture, scene)
     found |= _drag_accuracies(picture, scene)
     if is_face(scene.kind):
         found |= _landmarks(picture, truth, scene)
@@ -59,6 +62,20 @@ def pairs(edit: Edit, size: Size) -> tuple[Array, Array] | None:
     both = np.concatenate([handles, targets], 1)  # [n 4]
     on = ((both >= 0) & (both < (*size, *size))).all(1)
     return (handles[on], targets[on]) if on.any() else None
+
+
+def _words(picture: Picture, scene: Task) -> dict[str, float]:
+    """Whether what the words asked for is there: nearer than what other words would have asked, and, of the one object
+    of a scene, by the classifier of kind and colour."""
+    if not isinstance(scene.edits[0], Reprompt):
+        return {}
+    drawn = [*scene.targets, scene.picture, *scene.others]
+    best = metrics.nearest(picture, drawn, np.ones_like(scene.destination))
+    found = {"word_nearest": float(any(best is target for target in scene.targets))}
+    words = scene.target_prompt.split()
+    if sum(word in judges.KIND_NAMES for word in words) == 1:
+        found["word_there"] = float(set(judges.shipped_classifier().judge(picture[None])[0]) <= set(words))
+    return found
 
 
 def _drag_accuracies(picture: Picture, scene: Task) -> dict[str, float]:

@@ -6,8 +6,7 @@ that need no network are told apart by who judges them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +16,10 @@ import numpy as np
 from torch import Tensor
 
 from dragkit import pictures
-from dragkit.bench import dift
+from dragkit.bench import answers, dift
+from dragkit.bench.answers import Answer
 from dragkit.bench.baselines import Row, ask
-from dragkit.bench.distances import pair_distances, region_distances
+from dragkit.bench.distances import mean_distances
 from dragkit.bench.measures import pairs
 from dragkit.bench.metrics import (
     Picture,
@@ -30,7 +30,7 @@ from dragkit.bench.metrics import (
     size_of,
     squared_error,
 )
-from dragkit.bench.samples import Sample, digest, sentence, write_text
+from dragkit.bench.samples import Sample, digest
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Replace
 from dragkit.forms import PngMask
@@ -66,10 +66,8 @@ def distance(editor: Editor, row: Row, task: Task, picture: Picture) -> dict[str
     if points is None:
         return {}
     then, now = (_features(editor.model, p.tobytes(), p.shape, task.prompt) for p in (task.picture, picture))
-    found = {"md": float(pair_distances(then, now, *points, size).mean())}
-    if isinstance(edit, Drag) and edit.mask is not None:
-        found["m_md"] = float(pair_distances(then, now, *points, size, edit.mask.array(size)).mean())
-    return found | {"region_md": 100 * float(region_distances(then, now, *points, size).mean())}
+    mask = edit.mask.array(size) if isinstance(edit, Drag) and edit.mask is not None else None
+    return mean_distances(then, now, *points, size, mask)
 
 
 @lru_cache(maxsize=2)  # the scene's source, which every row asks for anew, and the result
@@ -165,30 +163,20 @@ def reverse_edit(edit: Edit, size: Size) -> Edit | None:
 def probed(editor: Editor, row: Row, sample: Sample, probe: Probe, task: Callable[[], Task], out: Path) -> Sample:
     """A stored sample with a probe's metrics, asked for now unless they are in `out`; troubles are tried again."""
     place = probe.place(sample, editor.weights_hash, out)
-    known = joined(sample, out, editor.weights_hash, [probe.name])
-    if place.exists() and probe.name not in known.troubles:
-        return known
-    form: dict[str, object]
-    try:
-        picture = pictures.read(sample.place(out).with_suffix(".png"))
-        form = {"metrics": probe.ask(editor, row, task(), picture)}
-    except (Exception, SystemExit) as error:  # whatever a method does wrong, the other samples are run
-        form = {"trouble": sentence(error)}
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_text(place, json.dumps(form))
-    return joined(sample, out, editor.weights_hash, [probe.name])
+    result = sample.place(out).with_suffix(".png")
+    answer = answers.asked(place, lambda: probe.ask(editor, row, task(), pictures.read(result)))
+    return _joined(sample, probe.name, answer)
 
 
-def joined(sample: Sample, out: Path, weights: str, names: Sequence[str] = NAMES) -> Sample:
+def joined(sample: Sample, out: Path, weights: str) -> Sample:
     """A sample with the metrics and troubles of its records in `out`, by a model of these weights."""
-    metrics, troubles = dict(sample.metrics), dict(sample.troubles)
-    for name in names:
-        try:
-            form = json.loads(_place(name, sample, weights, out).read_text("utf-8"))
-            metrics |= form.get("metrics", {})
-            troubles |= {name: form["trouble"]} if "trouble" in form else {}
-        except FileNotFoundError:
-            continue
-        except (ValueError, TypeError, AttributeError):
-            troubles[name] = "the record is damaged"
-    return replace(sample, metrics=metrics, troubles=troubles)
+    for name in NAMES:
+        sample = _joined(sample, name, answers.kept(_place(name, sample, weights, out)))
+    return sample
+
+
+def _joined(sample: Sample, name: str, answer: Answer | None) -> Sample:
+    if answer is None:
+        return sample
+    troubles = {name: answer.trouble} if answer.trouble else {}
+    return replace(sample, metrics=sample.metrics | answer.metrics, troubles=sample.troubles | troubles)

@@ -1,13 +1,40 @@
-"""Which code a figure comes from."""
+"""What a figure comes from."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import dragkit
 
 PACKAGE = Path(dragkit.__file__).parent
+
+
+class Made(Protocol):
+    """What a figure is made of."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+
+    @property
+    def weights(self) -> str | None: ...
+
+    @property
+    def version(self) -> object: ...
+
+
+def origin(samples: Sequence[Made], codes: Iterable[str]) -> str:
+    """What the figures of samples come from: weights, steps, the benchmark's versions, code."""
+    steps = sorted({s.settings["steps"] for s in samples if "steps" in s.settings})
+    facts = [
+        f"weights {', '.join(sorted({s.weights for s in samples if s.weights})) or 'none'}",
+        *([f"{' and '.join(map(str, steps))} steps"] if steps else []),
+        f"benchmark version {', '.join(sorted({str(s.version) for s in samples}))}",
+        *dict.fromkeys(codes),
+    ]
+    return "; ".join(facts)
 
 
 def code() -> str:

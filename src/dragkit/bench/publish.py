@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from typing import Any
 from dragkit import pictures
 from dragkit.bench import results
 from dragkit.bench.intervals import interval_text, number
-from dragkit.bench.provenance import code
-from dragkit.bench.report import read
-from dragkit.bench.samples import Sample, write_text
+from dragkit.bench.provenance import code, origin
+from dragkit.bench.results import Table
+from dragkit.bench.samples import Sample, parse, write_text
 from dragkit.bench.tables import Line, summary
 from dragkit.toy.tasks import KINDS
 
+_BEGIN, _END = "<!-- bench {}: begin -->", "<!-- bench {}: end -->"
 LEAST = 16  # scenes of a kind: fewer are no figure to quote, their intervals are too wide
 COLUMNS = ("n", "gap", "below", "ghosting", "seconds")
 FIGURES: Mapping[str, tuple[str, Callable[[Line], str]]] = {  # any other column is a metric by name
@@ -43,16 +43,19 @@ class Choice:
     columns: tuple[str, ...] = ()  # COLUMNS as far as these kinds have them
 
 
-def publish(texts: Mapping[str, str], files: Sequence[Path]) -> list[Path]:
-    """Put each text between the markers of its name in every file; the files that changed.
+def publish(runs: Sequence[Sequence[Table]], files: Sequence[Path]) -> list[Path]:
+    """Put the tables of every run between the markers of their names in every file; the files that changed.
 
-    Nothing is written unless all files have all markers.
+    Of a run with several tables a file gets those that it has markers for. Nothing is written unless each file has
+    markers for a table of each run, and every table that is wanted is of enough scenes.
     """
     old = {file: _text(file) for file in files}
     new = dict(old)
     for file in files:
-        for name, table in texts.items():
-            new[file] = inserted(new[file], name, table, file)
+        for run in runs:
+            marked = [table for table in run if _lines(old[file], _BEGIN.format(table.name))]
+            for table in marked or run[:1]:
+                new[file] = inserted(new[file], table.name, text(table), file)
     changed = [file for file in old if new[file] != old[file]]
     for file in changed:
         write_text(file.resolve(), new[file])
@@ -69,7 +72,7 @@ def _text(file: Path) -> str:
 
 def inserted(document: str, name: str, table: str, file: Path) -> str:
     """The document with the table between the two markers, each a line of its own; what lies outside is untouched."""
-    begin, end = (f"<!-- bench {name}: {word} -->" for word in ("begin", "end"))
+    begin, end = _BEGIN.format(name), _END.format(name)
     (start, after), (stop, _) = (_marker(document, marker, file) for marker in (begin, end))
     if stop < after:
         raise ValueError(f"{file}: the line {end} comes before {begin}; swap them")
@@ -77,9 +80,13 @@ def inserted(document: str, name: str, table: str, file: Path) -> str:
     return document[:after] + table.replace("\n", newline) + document[stop:]
 
 
+def _lines(document: str, marker: str) -> list[re.Match[str]]:
+    return list(re.finditer(rf"^{re.escape(marker)}[ \t]*(?:\r?\n|\Z)", document, re.MULTILINE))
+
+
 def _marker(document: str, marker: str, file: Path) -> tuple[int, int]:
     """Where the line of a marker starts and where the next one does."""
-    found = list(re.finditer(rf"^{re.escape(marker)}[ \t]*(?:\r?\n|\Z)", document, re.MULTILINE))
+    found = _lines(document, marker)
     if len(found) != 1:
         raise ValueError(
             f"{file} has {len(found)} lines {marker}; put it in once, on a line of its own, where the table shall be"
@@ -87,41 +94,86 @@ def _marker(document: str, marker: str, file: Path) -> tuple[int, int]:
     return found[0].span()
 
 
-def tables(paths: Sequence[Path], choice: Choice, name: str) -> dict[str, str]:
-    """The table of all runs of `bench truth` in one, under `name`, and that of each study of `bench ablate`."""
+def tables(paths: Sequence[Path], choice: Choice, name: str | None = None) -> list[list[Table]]:
+    """The tables of runs and studies: one of all runs of `bench truth`, and those that each of the others has made.
+
+    name: first word of the names, instead of what was run.
+    """
     samples: dict[Path, Sample] = {}
     codes: list[str] = []
-    found: dict[str, str] = {}
+    found: list[list[Table]] = []
     for path in paths:
-        form = _form(path)
-        if "study" in form:
-            found[f"ablate {form['study']}"] = study_table(form, path)
+        form = results.read(path)
+        if "tables" in form:
+            found.append([_named(table, name) for table in chosen(made(form, path), choice)])
             continue
         codes.append(str(form.get("code") or code()))
-        for sample in read(path):
+        for sample in _samples(form, path):
             if samples.setdefault(sample.place(Path()), sample).metrics != sample.metrics:
                 raise ValueError(
                     f"{path} and another run have different figures of {sample.row} on {sample.scene}; give one of them"
                 )
     if codes:
-        found[name] = truth_table(list(samples.values()), choice, codes)
+        found.append([_named(truth_table(list(samples.values()), choice, codes), name)])
+    elif choice.kinds or choice.leave_out:
+        raise ValueError("kinds are of runs of `bench truth`, and none is given; leave --kinds and --leave-out away")
+    names = [table.name for run in found for table in run]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"two runs have a table {twice[0]!r}; run both into one folder, or publish them one by one")
     return found
 
 
-def _form(path: Path) -> dict[str, Any]:
-    file = path / results.FORM if path.is_dir() else path
-    data = pictures.read_bytes(file)
+def _samples(form: Mapping[str, Any], path: Path) -> list[Sample]:
     try:
-        form = json.loads(data)
-    except ValueError:
-        form = None
-    if not isinstance(form, dict) or not ("samples" in form or "study" in form):
-        raise ValueError(f"{file} is no file of results; give the folder of a `bench truth` or the .json of a study")
-    return form
+        return [parse(sample) for sample in form["samples"]]
+    except (KeyError, TypeError):
+        raise ValueError(f"{path} has no tables to publish; run it again") from None
 
 
-def truth_table(samples: Sequence[Sample], choice: Choice, codes: Sequence[str]) -> str:
-    """A run's figures per kind and row as Markdown, and below what they are of."""
+def _named(table: Table, name: str | None) -> Table:
+    first, *rest = table.name.split()
+    return table._replace(name=" ".join([name or first, *rest]))
+
+
+def made(form: Mapping[str, Any], path: Path) -> list[Table]:
+    """The tables that a run or a study has made."""
+    try:
+        found = [Table(**table) for table in form["tables"]]
+        for table in found:
+            _ = table.name.split()[0], markdown(table.head, table.rows)
+            _ = [list(zip(table.head, row, strict=True)) for row, _ in zip(table.rows, table.counts, strict=True)]
+    except (TypeError, ValueError, AttributeError, IndexError):
+        raise ValueError(f"the tables in {path} are damaged; run it again") from None
+    if not found:
+        raise ValueError(f"{path} has no tables; run more scenes")
+    return found
+
+
+def chosen(run: Sequence[Table], choice: Choice) -> list[Table]:
+    """A run's tables with the rows and columns that are shown."""
+    rows = _known(choice.rows, list(dict.fromkeys(row[0] for table in run for row in table.rows)), "row")
+    columns = _known(choice.columns, list(dict.fromkeys(title for table in run for title in table.head)), "column")
+    found = []
+    for table in run:
+        shown = [i for i, title in enumerate(table.head) if not i or not columns or title in columns]
+        kept = [(row, n) for row, n in zip(table.rows, table.counts, strict=True) if not rows or row[0] in rows]
+        cells = [[row[i] for i in shown] for row, _ in kept]
+        found.append(table._replace(head=[table.head[i] for i in shown], rows=cells, counts=[n for _, n in kept]))
+    return found
+
+
+def text(table: Table) -> str:
+    """A table as Markdown, and below what it is of; ValueError where it is of too few scenes."""
+    ours = [n for n in table.counts if n is not None]
+    if not ours:
+        raise ValueError(f"nothing is left of {table.name} to publish; give other --rows")
+    _enough({table.name: min(ours)}, ", or choose others with --rows")
+    return f"{markdown(table.head, table.rows)}\n{table.note}\n"
+
+
+def truth_table(samples: Sequence[Sample], choice: Choice, codes: Sequence[str]) -> Table:
+    """A run's figures per kind and row, under the name "truth"."""
     left_out = _known(choice.leave_out, KINDS, "kind")
     wanted = [kind for kind in _known(choice.kinds, KINDS, "kind") or KINDS if kind not in left_out]
     _fit_one_table(samples)
@@ -135,8 +187,12 @@ def truth_table(samples: Sequence[Sample], choice: Choice, codes: Sequence[str])
     body = [
         [line.group, line.row + ("" if line.valid else " (invalid)"), *(f(line) for _, f in figures)] for line in lines
     ]
-    facts = [_origin(samples, codes), *([f"Left out: {', '.join(left_out)}."] if left_out else []), *remarks(lines)]
-    return markdown(["kind", "row", *(title for title, _ in figures)], body) + "\n" + "\n".join(facts) + "\n"
+    about = (
+        f"Split {samples[0].split}; n scenes of each kind; brackets hold 95 % intervals over scenes; "
+        f"{origin(samples, codes)}."
+    )
+    note = "\n".join([about, *([f"Left out: {', '.join(left_out)}."] if left_out else []), *remarks(lines)])
+    return Table("truth", ["kind", "row", *(title for title, _ in figures)], body, [line.n for line in lines], note)
 
 
 def _fit_one_table(samples: Sequence[Sample]) -> None:
@@ -150,21 +206,6 @@ def _fit_one_table(samples: Sequence[Sample]) -> None:
             raise ValueError(f"the runs are of versions {' and '.join(versions)} of {kind}; run the older one again")
 
 
-def _origin(samples: Sequence[Sample], codes: Iterable[str]) -> str:
-    """What a table's figures are of."""
-    steps = sorted({s.settings["steps"] for s in samples if "steps" in s.settings})
-    facts = [
-        f"Split {', '.join({s.split for s in samples})}",
-        "n scenes of each kind",
-        "brackets hold 95 % intervals over scenes",
-        f"weights {', '.join(sorted({s.weights for s in samples if s.weights})) or 'none'}",
-        *([f"{' and '.join(map(str, steps))} steps"] if steps else []),
-        f"benchmark version {', '.join(sorted({s.version for s in samples}))}",
-        *dict.fromkeys(codes),
-    ]
-    return "; ".join(facts) + "."
-
-
 def remarks(lines: Sequence[Line]) -> Iterable[str]:
     """Scenes that are not in the figures, and rows that are not what they seem."""
     for kind in dict.fromkeys(line.group for line in lines):
@@ -176,17 +217,6 @@ def remarks(lines: Sequence[Line]) -> Iterable[str]:
             yield f"{line.row} failed on {len(line.failed)} scenes of {line.group}, which are left out of its row."
     if any(not line.valid for line in lines):
         yield "Invalid: leaves pictures as they were."
-
-
-def study_table(form: Mapping[str, Any], path: Path) -> str:
-    """A study's table as Markdown, and below what it is of."""
-    try:
-        name, head, rows, n, note = (form[key] for key in ("study", "head", "rows", "n", "note"))
-        text = markdown([str(title) for title in head], [[str(cell) for cell in row] for row in rows])
-        _enough({str(name): int(n)}, "")
-    except (KeyError, TypeError):
-        raise ValueError(f"{path} is no study of `bench ablate`; run it again") from None
-    return f"{text}\n{note}\n"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from dragkit import pictures
 from dragkit.bench import html as pages
-from dragkit.bench import results
+from dragkit.bench import pareto, results
 from dragkit.bench.intervals import Interval, interval_text, number
 from dragkit.bench.measures import RADII
 from dragkit.bench.provenance import code
-from dragkit.bench.samples import Sample, held_out_runs, names, parse
+from dragkit.bench.samples import Sample, held_out_runs, names
 from dragkit.bench.tables import ERROR, Line, in_order, labelled, summary
 from dragkit.toy.tasks import KINDS
 
 PAGE = "report.html"
 COLUMNS = {  # title -> metric, against the truth
     "PSNR": "changed_psnr",
-    "in destination": "destination_psnr",
-    "in revealed area": "revealed_psnr",
-    "whole": "whole_psnr",
+    "PSNR in destination": "destination_psnr",
+    "PSNR in revealed area": "revealed_psnr",
+    "PSNR of the whole": "whole_psnr",
     "SSIM": "changed_ssim",
     "background error": "background_error",
     "ghosting": "ghosting",
     "colour error": "colour_error",
     "pattern error": "pattern_error",
+    "word nearest": "word_nearest",
+    "word there": "word_there",
     "landmarks px": "landmark_px",
     "network's own px": "landmark_own_px",
     "landmarks px²": "landmark_px2",
@@ -66,15 +66,6 @@ def write(out: Path, samples: Sequence[Sample]) -> tuple[list[Line], list[Path]]
     return lines, results.write(out, form, table(samples), {PAGE: page(lines, samples, out)})
 
 
-def read(path: Path) -> list[Sample]:
-    """The samples of a run: of its folder or its results.json."""
-    file = path / results.FORM if path.is_dir() else path
-    try:
-        return [parse(form) for form in json.loads(pictures.read_bytes(file))["samples"]]
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError):
-        raise ValueError(f"{file} is no results.json of `dragkit bench truth`; give one or its folder") from None
-
-
 def table(samples: Sequence[Sample]) -> str:
     """One line of CSV per sample and row."""
     samples = labelled(samples)
@@ -102,8 +93,15 @@ def page(lines: Sequence[Line], samples: Sequence[Sample], out: Path) -> str:
         body.append(f"<h2>{escape(group)}</h2>{_table(mine)}")
         if group in KINDS:  # a tag's scenes are of several kinds, which do not have these metrics alike
             body.append(_second_table(mine))
+            body.append(pareto.plot(list(_marks(mine))))
             body.append(_grid([(name, s) for name, s in named if s.kind == group], out))
     return pages.page("dragkit bench truth", [*body, "<h2>Settings</h2>", *pages.settings(named)])
+
+
+def _marks(lines: Sequence[Line]) -> Iterable[pareto.Mark]:
+    for line in lines:
+        if line.gap is not None and line.cost.get("forwards"):
+            yield pareto.Mark(line.row, line.cost["forwards"], line.gap.low, line.gap.value, line.gap.high)
 
 
 def _grid(named: Sequence[tuple[str, Sample]], out: Path) -> str:
@@ -127,7 +125,7 @@ def _table(lines: Sequence[Line]) -> str:
     """A group's figures against the truth, and what was left out of them."""
     shown = _present(COLUMNS, lines)
     gaps = {title: m for title, m in GAPS.items() if any(m in line.gaps for line in lines)}
-    head = ["row", "n", "gap closed", "", *gaps, "dB below ceiling", "in destination", *shown]
+    head = ["row", "n", "gap closed", "", *gaps, "dB below ceiling", "dB below ceiling in destination", *shown]
     rows = []
     for line in lines:
         invalid = "" if line.valid else ' <b class="bad">invalid: leaves pictures as they were</b>'

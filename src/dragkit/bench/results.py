@@ -9,11 +9,23 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from dragkit import pictures
 from dragkit.bench.samples import write_text
 
 FORM, TABLE = "results.json", "results.csv"
+
+
+class Table(NamedTuple):
+    """A table for the docs, as texts. name: of the markers that it goes between; rows: each begins with its own name;
+    counts: scenes behind each row, None behind one that was not run here; note: what the figures are of."""
+
+    name: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    counts: Sequence[int | None]
+    note: str
 
 
 def write(out: Path, form: Mapping[str, Any], table: str, pages: Mapping[str, str] | None = None) -> list[Path]:
@@ -23,6 +35,19 @@ def write(out: Path, form: Mapping[str, Any], table: str, pages: Mapping[str, st
     for path, text in zip(paths, texts.values(), strict=True):
         write_text(path, text)
     return paths
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The form of a run or a study: of its folder or its JSON file; ValueError where there is none."""
+    file = path / FORM if path.is_dir() else path
+    data = pictures.read_bytes(file)
+    try:
+        form = json.loads(data)
+    except ValueError:
+        form = None
+    if not isinstance(form, dict) or not form.keys() & {"samples", "records", "tables"}:
+        raise ValueError(f"{file} is no file of results; give the folder of a `dragkit bench` run, or a study's .json")
+    return form
 
 
 def plain(value: Any) -> Any:

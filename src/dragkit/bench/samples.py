@@ -6,38 +6,35 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from dragkit import pictures, sheet
-from dragkit.bench.provenance import code
+from dragkit.bench.provenance import Made, code
 from dragkit.toy import landmarks, scenes
-from dragkit.toy.tasks import KINDS, Task
+from dragkit.toy.tasks import KINDS, REVISIONS, Task
+from dragkit.toy.training.judges import CLASSIFIER
 
 VERSION = 2  # of tasks and metrics: figures of different versions are not compared, and older rows are run again
 HELD_OUT = "held-out.jsonl"
 SHORT = 6  # digits by which settings are told apart for people
 SCENES = ("source", "request", "target")  # the pictures of a scene
+CLASSIFIED = ("reprompt_colour", "reprompt_kind")  # kinds whose results are named by the classifier
 
 
-class Named(Protocol):
-    """What has a row and its settings."""
+class Named(Made, Protocol):
+    """What a row made of something, and under which settings, weights and version."""
 
     @property
     def row(self) -> str: ...
 
-    @property
-    def settings(self) -> Mapping[str, Any]: ...
-
 
 class Stored(Named, Protocol):
     """What the pages show of a sample, of whichever benchmark."""
-
-    @property
-    def weights(self) -> str | None: ...
 
     @property
     def split(self) -> str: ...
@@ -83,23 +80,33 @@ class Sample:
 
     def place(self, out: Path) -> Path:
         """Its JSON file; the picture lies beside it."""
-        identity = digest([self.settings, self.weights, self.version], 12)
-        return out / "samples" / f"{self.row}-{identity}" / f"{self.scene}.json"
+        return out / "samples" / folder(self) / f"{self.scene}.json"
 
     def scene_picture(self, out: Path, what: str) -> Path:
         """The file of one of its scene's SCENES."""
-        return out / "scenes" / f"{VERSION}.{scenes.VERSION}" / f"{self.scene}-{what}.png"
+        return out / "scenes" / scene_version(self.kind) / f"{self.scene}-{what}.png"
 
 
 @cache
 def version(kind: str) -> str:
-    """Everything that decides what a figure of a kind means: this file, the drawn world, and who finds landmarks."""
-    judge = hashlib.sha256(landmarks.WEIGHTS.read_bytes()).hexdigest()[:8] if is_face(kind) else "plain"
-    return f"{VERSION}.{scenes.VERSION}.{judge}"
+    """Everything that decides what a figure of a kind means: this file, the drawn world, and which network judges."""
+    judge = landmarks.WEIGHTS if is_face(kind) else CLASSIFIER if kind in CLASSIFIED else None
+    return f"{scene_version(kind)}.{hashlib.sha256(judge.read_bytes()).hexdigest()[:8] if judge else 'plain'}"
+
+
+def scene_version(kind: str) -> str:
+    """The version of a kind's scenes: "2.1", and "2.1.r1" where its tasks were made anew once."""
+    revision = f".r{REVISIONS[kind]}" if kind in REVISIONS else ""
+    return f"{VERSION}.{scenes.VERSION}{revision}"
 
 
 def is_face(kind: str) -> bool:
     return kind.startswith("face")
+
+
+def folder(sample: Named) -> str:
+    """The name of the folder for all that a row makes with these settings, weights and version."""
+    return f"{sample.row}-{digest([sample.settings, sample.weights, sample.version], 12)}"
 
 
 def digest(facts: Any, length: int) -> str:
@@ -164,8 +171,20 @@ def write_text(path: Path, text: str) -> None:
     try:
         part.write_text(text, "utf-8")
         part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def storing(row: str, scene: str) -> Iterator[None]:
+    """Say of which sample it was that could not be stored, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        why = f"{row} on {scene} cannot be stored: {error.strerror or error}"
+        raise OSError(f"{why}; what came before is kept, so mend that and run it again") from None
 
 
 def sentence(error: BaseException) -> str:

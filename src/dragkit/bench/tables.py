@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import NamedTuple
 
 import numpy as np
 
-from dragkit.bench.intervals import Interval, db_below_ceiling, gap_closed, paired_difference, talks
+from dragkit.bench.intervals import Interval, db_below_ceiling, gap_closed, talks
 from dragkit.bench.metrics import WHITE
 from dragkit.bench.samples import Sample, names
 from dragkit.toy.tasks import KINDS
@@ -19,10 +18,6 @@ UNTOUCHED = 0.05  # share of samples left as they were, above which a row is not
 SILENT = 0.1  # share of scenes that say nothing, above which the generator of a kind has to be mended
 ERROR, THERE = "changed_error", "destination_error"
 STATISTICS = ("colour_error", "pattern_error")
-REGIONS = (ERROR, THERE, "revealed_error")  # what is compared per tag, over kinds
-COMPARED = (
-    *REGIONS, "background_error", "ghosting", *STATISTICS, "landmark_px", "md", "null_error", "back_error",
-)  # fmt: skip
 RANKS, METHOD = {"nothing": 0, "paste": 1, "stamp": 2, "ceiling": 4, "true target": 5}, 3
 
 Key = tuple[str, str, str, int]  # version, kind, split, seed
@@ -181,62 +176,3 @@ def _key(sample: Sample) -> Key:
 
 def _values(samples: Sequence[Sample], metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array([s.metrics[metric] for s in samples], float)
-
-
-class Difference(NamedTuple):
-    """A metric of one row in two runs, over the scenes that both have: means, and the mean of A - B.
-
-    group: a kind, or "tag: shadow".
-    """
-
-    row: str
-    group: str
-    metric: str
-    a: float
-    b: float
-    change: Interval
-
-    @property
-    def verdict(self) -> str:
-        """What the interval says; all that is compared is better when smaller."""
-        if not self.change.beyond_chance:
-            return "may be chance"
-        return "A is better" if self.change.value < 0 else "B is better"
-
-
-def compare(
-    a: Sequence[Sample], b: Sequence[Sample], row: str | None = None, against: str | None = None
-) -> list[Difference]:
-    """Two runs, sample by sample: each row that both have and that asks a model, or `row` of A and `against` of B."""
-    a, b = ([s for s in labelled(side) if not s.failure] for side in (a, b))
-    rows = (
-        [(r, r) for r in _rows([s for s in a if s.weights]) if r in _rows(b)]
-        if row is None
-        else [(row, against or row)]
-    )
-    for side, name, wanted in ((a, "A", row), (b, "B", against or row)):
-        if wanted is not None and wanted not in _rows(side):
-            raise ValueError(f"{name} has no row {wanted!r}; it has {', '.join(_rows(side)) or 'none'}")
-    found: list[Difference] = []
-    for mine, other in rows:
-        theirs = {_key(s): s for s in b if s.row == other}
-        pairs = [(s, theirs[_key(s)]) for s in a if s.row == mine and _key(s) in theirs]
-        title = mine if mine == other else f"{mine} - {other}"
-        for kind in dict.fromkeys(s.kind for s, _ in pairs):
-            found += _differences(title, kind, [(s, t) for s, t in pairs if s.kind == kind], COMPARED)
-        for tag in sorted({tag for s, _ in pairs for tag in s.tags}):
-            found += _differences(title, f"tag: {tag}", [(s, t) for s, t in pairs if tag in s.tags], REGIONS)
-    if not found:
-        raise ValueError("A and B have no sample in common; run both on the same split and kinds with one version")
-    return found
-
-
-def _differences(
-    row: str, group: str, pairs: Sequence[tuple[Sample, Sample]], compared: Sequence[str]
-) -> Iterator[Difference]:
-    """The differences of those metrics that both samples of some pairs have."""
-    for metric in compared:
-        both = [(s, t) for s, t in pairs if metric in s.metrics and metric in t.metrics]
-        if both:
-            x, y = (_values(side, metric) for side in ([s for s, _ in both], [t for _, t in both]))
-            yield Difference(row, group, metric, float(x.mean()), float(y.mean()), paired_difference(x, y))

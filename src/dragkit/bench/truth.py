@@ -18,34 +18,36 @@ from pathlib import Path
 
 import numpy as np
 
-from dragkit import pictures
+from dragkit import edits, pictures
 from dragkit.bench import baselines, cost, metrics, probes
 from dragkit.bench.baselines import Outcome, Row
 from dragkit.bench.measures import measure
 from dragkit.bench.probes import Probe
-from dragkit.bench.samples import Sample, keep, keep_scene, read, sentence, stored, version
+from dragkit.bench.samples import Sample, keep, keep_scene, read, sentence, stored, storing, version
 from dragkit.editor import REFINE, STEPS, Editor
 from dragkit.methods import Method, Step
 from dragkit.toy.tasks import KINDS, Task, task
 
 SIZES = {"quick": 8, "full": 64}  # scenes per kind
-ASKS = {"resize": "move", "rotate": "move", "face_drag": "drag", "face17": "face", "face68": "face"}  # kinds of edits
+ASKS = {  # kinds of edits, where they have other names
+    **{"resize": "move", "rotate": "move", "face_drag": "drag", "face17": "face", "face68": "face"},
+    **dict.fromkeys(("reprompt_colour", "reprompt_kind", "reprompt_hair"), "reprompt"),
+}
 
 
 def method_row(name: str, method: Method, steps: int | None = None, prompted: bool = False) -> Row:
     """A method of dragkit's as a row, for the kinds that it can do; what it memorises of a picture is part of its cost,
-    unless the editor has it in its cache. prompted: it is told what the picture shows before the edit."""
+    unless the editor has it in its cache. prompted: it is told what the picture shows before the edit; edits by words
+    tell it anyway."""
 
     def edit(editor: Editor, task: Task) -> Outcome:
         began = time.perf_counter()
-        prompt, wanted = task.prompt if prompted else "", method.lora
+        prompt, wanted = edits.shown(task.edits, task.prompt if prompted else ""), method.lora
         lora = None if wanted is None else editor.memorise(task.picture, prompt, how=wanted)
         source = editor.invert(task.picture, prompt, steps=steps, lora=lora)
         inverted = time.perf_counter() - began
         last: deque[Step] = deque(maxlen=1)
-        result = editor(
-            source, task.edits, method=method, seed=task.seed, preserve=False, lora=lora, callback=last.append
-        )
+        result = editor(source, task.edits, method=method, seed=task.seed, preserve=False, callback=last.append)
         seconds = {**result.seconds, "prepare": inverted + result.seconds["prepare"]}
         return Outcome(np.asarray(result.image), seconds, editor.finish(last[0], source, task.edits))
 
@@ -78,6 +80,9 @@ def run(
     """Yield the sample of every row on every scene, run or found in `out`; those that failed are tried again.
 
     asked: probes of every sample, found in `out` likewise.
+
+    Raises:
+        OSError: where a sample cannot be stored, as on a full disk; what was yielded is kept.
     """
     for kind in kinds:
         for seed in seeds:
@@ -86,11 +91,12 @@ def run(
                 if kind in row.kinds:
                     weights = editor.weights_hash if row.uses_model else None
                     sample = Sample(row.name, dict(row.settings), weights, version(kind), kind, split, seed)
-                    known = read(sample.place(out))
-                    if known is None or known.failure:
-                        known = _measured(editor, row, scene(), sample, out)
-                    for probe in asked if not known.failure else ():
-                        known = probes.probed(editor, row, known, probe, scene, out)
+                    with storing(row.name, sample.scene):
+                        known = read(sample.place(out))
+                        if known is None or known.failure:
+                            known = _measured(editor, row, scene(), sample, out)
+                        for probe in asked if not known.failure else ():
+                            known = probes.probed(editor, row, known, probe, scene, out)
                     yield known
 
 

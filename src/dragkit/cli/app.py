@@ -1,38 +1,19 @@
-"""The commands: each one turns its options into a request and hands it on."""
+"""The commands, and those that make pictures or LoRAs; those that edit are in `editing`, those that tell in `show`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 import dragkit
 from dragkit import pictures
-from dragkit.cli import records, show, work
+from dragkit.cli import editing, records, show, work
 from dragkit.cli.bench import bench
-from dragkit.cli.options import (
-    By,
-    Filled,
-    Json,
-    Load,
-    Masked,
-    Picture,
-    Placed,
-    Reference,
-    ReferenceMasked,
-    Save,
-    Way,
-    Wish,
-    grouped,
-    mask_form,
-    needed_mask,
-    offset,
-)
+from dragkit.cli.options import Load, Picture, Save, Way, grouped
 from dragkit.cli.records import Drawing
-from dragkit.edits import Drag, Request, explain, parse_numbers
+from dragkit.edits import Request, parse_numbers
 
 app = typer.Typer(
     name="dragkit",
@@ -51,142 +32,19 @@ app = typer.Typer(
     Masks are pictures of the same size, light on dark, or --box and --ellipse.
     """,
 )
-Points = Annotated[list[str], typer.Option("--point", metavar="X,Y->X,Y", help="Handle and target; X,Y is a pin.")]
-Landmarks = Annotated[Path | None, typer.Option(metavar="A.json", help="[[x, y], ...]; found if left out.")]
 Prompt = Annotated[str, typer.Option(help="What to draw.", show_default=False)]
 
-
-@app.command()
-@grouped
-def move(
-    picture: Picture, by: By, mask: Masked, placed: Placed, fill: Filled, wish: Wish, load: Load, save: Save, way: Way
-) -> None:
-    """Move an object, and resize or turn it on the way.
-
-    \b
-    dragkit move cup.png --mask cup-mask.png --by 40,0 --prompt "a red cup on a table" -o moved.png
-    dragkit move cup.png --box 20,30,60,90 --by -24,8 --scale 1.2 --angle 15
-    """
-    form = {"kind": "move", "mask": needed_mask(mask), "offset": offset(by), "fill_like": _file(fill.fill_like)}
-    _edit("move", picture, {**form, "scale": placed.scale, "angle": placed.angle}, wish, load, save, way)
-
-
-@app.command()
-@grouped
-def resize(
-    picture: Picture,
-    scale: Annotated[float, typer.Option(help="Size factor about the object's own centre.")],
-    mask: Masked,
-    fill: Filled,
-    wish: Wish,
-    load: Load,
-    save: Save,
-    way: Way,
-) -> None:
-    """Make an object larger or smaller where it stands.
-
-    \b
-    dragkit resize cup.png --mask cup-mask.png --scale 1.3 -o larger.png
-    """
-    form = {"kind": "move", "mask": needed_mask(mask), "scale": scale, "fill_like": _file(fill.fill_like)}
-    _edit("resize", picture, form, wish, load, save, way)
-
-
-@app.command()
-@grouped
-def remove(picture: Picture, mask: Masked, fill: Filled, wish: Wish, load: Load, save: Save, way: Way) -> None:
-    """Take an object away and continue the background.
-
-    \b
-    dragkit remove cup.png --mask cup-mask.png -o table.png
-    dragkit remove cup.png --ellipse 20,30,60,90 --fill-like table-mask.png
-    """
-    form = {"kind": "remove", "mask": needed_mask(mask), "fill_like": _file(fill.fill_like)}
-    _edit("remove", picture, form, wish, load, save, way)
-
-
-@app.command()
-@grouped
-def replace(
-    picture: Picture,
-    reference: Reference,
-    mask: Masked,
-    other: ReferenceMasked,
-    wish: Wish,
-    load: Load,
-    save: Save,
-    way: Way,
-) -> None:
-    """Give an object the look of an object in another picture; its shape stays.
-
-    \b
-    dragkit replace car.png --mask car-mask.png --reference old.png --reference-mask old-mask.png -o repainted.png
-    """
-    form = {"kind": "replace", "mask": needed_mask(mask), "reference_mask": needed_mask(other)}
-    _edit("replace", picture, {**form, "reference": _file(reference)}, wish, load, save, way)
-
-
-@app.command()
-@grouped
-def paste(
-    picture: Picture,
-    reference: Reference,
-    by: By,
-    other: ReferenceMasked,
-    placed: Placed,
-    wish: Wish,
-    load: Load,
-    save: Save,
-    way: Way,
-) -> None:
-    """Put an object of another picture into this one, moved by --by from where it stands there.
-
-    \b
-    dragkit paste table.png --reference fruit.png --reference-mask apple-mask.png --by 24,-8 -o apple.png
-    """
-    form = {"kind": "paste", "reference": _file(reference), "reference_mask": needed_mask(other), "offset": offset(by)}
-    _edit("paste", picture, {**form, "scale": placed.scale, "angle": placed.angle}, wish, load, save, way)
-
-
-@app.command()
-@grouped
-def drag(picture: Picture, point: Points, mask: Masked, wish: Wish, load: Load, save: Save, way: Way) -> None:
-    """Pull points of the picture to other places; a point without arrow is a pin and holds still.
-
-    The mask says what may change; without one it is a soft band round the path.
-
-    \b
-    dragkit drag face.png --point "64,80->64,96" -o smile.png
-    dragkit drag giraffe.png --point "40,60->40,30" --point 40,100 --mask neck-mask.png
-    dragkit drag face.png --point "64,80->64,96" --method dragdiffusion --prompt "a face"
-    """
-    pairs = [Drag.parse_point(text) for text in point]
-    form: Json = {"kind": "drag", "handles": [p[0] for p in pairs], "targets": [p[1] for p in pairs]}
-    _edit("drag", picture, {**form, "mask": mask_form(mask)}, wish, load, save, way)
-
-
-@app.command()
-@grouped
-def face(
-    picture: Picture,
-    wish: Wish,
-    load: Load,
-    save: Save,
-    way: Way,
-    reference: Annotated[Path | None, typer.Option(metavar="REF.png", help="The face to imitate.")] = None,
-    points: Annotated[int, typer.Option(metavar="17|68", help="How many landmarks guide.")] = 68,
-    landmarks: Landmarks = None,
-    reference_landmarks: Landmarks = None,
-) -> None:
-    """Give a face the pose and expression of another.
-
-    \b
-    dragkit face anna.png --reference smile.png -o anna-smiles.png
-    dragkit face anna.png --points 17 --landmarks anna.json --reference-landmarks smile.json
-    """
-    form: Json = {"kind": "face", "points": points, "reference": _file(reference)}
-    form |= {"landmarks": _json(landmarks), "reference_landmarks": _json(reference_landmarks)}
-    _edit("face", picture, form, wish, load, save, way)
+for _edits in (
+    editing.move,
+    editing.resize,
+    editing.remove,
+    editing.replace,
+    editing.paste,
+    editing.drag,
+    editing.face,
+    editing.reprompt,
+):
+    app.command()(grouped(_edits))
 
 
 @app.command()
@@ -292,28 +150,3 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
     if version:
         typer.echo(dragkit.__version__)
         raise typer.Exit
-
-
-def _edit(command: str, picture: Path, form: Json, wish: Wish, load: Load, save: Save, way: Way) -> None:
-    asked: dict[str, Any] = {name: getattr(wish, name) for name in Wish.__dataclass_fields__}
-    asked["settings"] = work.parse_settings(list(wish.settings))
-    asked |= {"image": {"path": str(picture)}, "edits": [form], "model": load.model or "toy"}
-    try:
-        request = Request.model_validate(asked, context={"folder": Path.cwd()})
-    except ValidationError as error:
-        raise ValueError(explain(error).removeprefix("edits[0]").lstrip(".: ")) from None
-    work.edit(request, load, save, way, f"{picture.stem}-{command}")
-
-
-def _file(path: Path | None) -> Json | None:
-    return None if path is None else {"path": str(path)}
-
-
-def _json(path: Path | None) -> Any:
-    if path is None:
-        return None
-    try:
-        found = json.loads(pictures.read_bytes(path).decode())
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise ValueError(f"{path} is not JSON; give a list of points: [[x, y], ...]") from None
-    return found.get("landmarks") if isinstance(found, dict) else found

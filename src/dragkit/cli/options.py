@@ -75,7 +75,9 @@ class Wish:
     steps: Annotated[int | None, typer.Option(help="Denoising steps; more are slower and finer.")] = None
     seed: Annotated[int, typer.Option(help="Seed of the fresh noise.")] = 0
     count: Annotated[int, typer.Option(metavar="N", help="Results OUT-1.png .. OUT-N.png, seed by seed.")] = 1
-    method: Annotated[str, typer.Option(help="How to edit; `dragkit methods` lists them.")] = "dragondiffusion"
+    method: Annotated[
+        str | None, typer.Option(help="How to edit; `dragkit methods` lists them.", show_default="by the edit")
+    ] = None
     settings: Annotated[
         list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; may be repeated.")
     ] = ()  # type: ignore[assignment]
@@ -121,20 +123,27 @@ class Way:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command in which each parameter of a dataclass type stands for one option per field of that class."""
+    """A command in which each parameter of a dataclass type stands for one option per field of that class.
+
+    An option that the command has itself is not made twice; the group gets its value too.
+    """
     hints = get_type_hints(command, include_extras=True)
     own = list(inspect.signature(command).parameters.values())
     groups = {p.name: hints[p.name] for p in own if is_dataclass(hints[p.name])}
     parameters = [p.replace(annotation=hints[p.name]) for p in own if p.name not in groups]
+    named = {p.name for p in parameters}  # before the groups' options join them
     for group in groups.values():
         types = get_type_hints(group, include_extras=True)
         for field in fields(group):
-            parameters.append(_option(field.name, types[field.name], field.default))
+            if field.name not in named:
+                parameters.append(_option(field.name, types[field.name], field.default))
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+            given[name] = group(
+                **{f.name: given[f.name] if f.name in named else given.pop(f.name) for f in fields(group)}
+            )
         with_sentences(lambda: command(**given))
 
     required_first = sorted(parameters, key=lambda p: p.default is not inspect.Parameter.empty)

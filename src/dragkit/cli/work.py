@@ -19,7 +19,7 @@ from dragkit import pictures
 from dragkit.cli import records
 from dragkit.cli.options import Json, Load, Save, Way, say
 from dragkit.cli.records import Drawing
-from dragkit.edits import Edit, Request, check, explain
+from dragkit.edits import Edit, Request, check, explain, shown
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
@@ -42,7 +42,7 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
         raise ValueError('the request names no picture; add "image": {"path": "IN.png"}')
     picture = request.image.array()
     check(request, (picture.shape[1], picture.shape[0]))
-    request = request.model_copy(update={"model": load.model or request.model})
+    request = _settled(request, load)
     outputs = ready_outputs(save, default, request.count, previews=way.preview_every is not None)
     if way.lora == "none":
         request = request.model_copy(update={"settings": {**request.settings, "lora": None}})
@@ -104,22 +104,32 @@ def finetune(picture: pictures.Pixels, prompt: str, how: Json, load: Load, outpu
 
 def chosen_method(request: Request) -> Any:
     """The method of a request, with the defaults for its model and the settings asked for."""
-    from dragkit.methods import METHODS, for_model
+    from dragkit.methods import METHODS, default, for_model
 
-    if request.method not in METHODS:
-        raise ValueError(f"there is no method {request.method}; give one of {', '.join(METHODS)}")
-    method = for_model(request.method, request.model)
+    name = request.method or default(request.edits)
+    if name not in METHODS:
+        raise ValueError(f"there is no method {name}; give one of {', '.join(METHODS)}")
+    method = for_model(name, request.model)
     hints = get_type_hints(type(method))
-    types = {field.name: hints[field.name] for field in dataclasses.fields(method)}
+    types = {known.name: hints[known.name] for known in dataclasses.fields(method)}
     changes = {}
-    for name, value in request.settings.items():
-        if name not in types:
-            raise ValueError(f"{request.method} has no setting {name}; `dragkit methods` lists those it has")
+    for field, value in request.settings.items():
+        if field not in types:
+            raise ValueError(f"{name} has no setting {field}; `dragkit methods` lists those it has")
         try:
-            changes[name] = TypeAdapter(types[name]).validate_python(value)
+            changes[field] = TypeAdapter(types[field]).validate_python(value)
         except ValidationError as error:
-            raise ValueError(f"the setting {name}: {explain(error)}") from None
+            raise ValueError(f"the setting {field}: {explain(error)}") from None
     return dataclasses.replace(method, **changes)
+
+
+def _settled(request: Request, load: Load) -> Request:
+    """A request with what is left open in it: the model, the method, and the prompt where a Reprompt says it."""
+    from dragkit.methods import default
+
+    prompt = shown(request.edits, request.prompt)
+    settled = {"model": load.model or request.model, "method": request.method or default(request.edits)}
+    return request.model_copy(update={**settled, "prompt": prompt})
 
 
 def refuse_unable(method: Any, edits: Sequence[Edit]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from dragkit.methods import dragdiffusion
+from dragkit.edits import Drag, Edit, Reprompt
+from dragkit.methods import attention_drag, dragdiffusion, masactrl, prompt_to_prompt
+from dragkit.methods.attention_drag import AttentionDrag
 from dragkit.methods.dragdiffusion import FREEDRAG, GOODDRAG, DragDiffusion
 from dragkit.methods.dragondiffusion import DIFFEDITOR, TOY, DragonDiffusion
+from dragkit.methods.masactrl import MasaCtrl
 from dragkit.methods.method import Job, Method, Step
+from dragkit.methods.prompt_to_prompt import PromptToPrompt
 
 METHODS: dict[str, Method] = {
     "dragondiffusion": DragonDiffusion(),
@@ -15,12 +20,25 @@ METHODS: dict[str, Method] = {
     "dragdiffusion": DragDiffusion(),
     "gooddrag": GOODDRAG,
     "freedrag": FREEDRAG,
+    "attention-drag": AttentionDrag(),
+    "masactrl": MasaCtrl(),
+    "prompt-to-prompt": PromptToPrompt(),
 }
 TUNED: dict[tuple[str, str], Method] = {  # (method, model) -> settings
     ("dragondiffusion", "toy"): TOY,
     ("diffeditor", "toy"): replace(TOY, alternate=DIFFEDITOR.alternate, repeats=DIFFEDITOR.repeats, sde=DIFFEDITOR.sde),
     ("dragdiffusion", "toy"): dragdiffusion.TOY,
+    ("attention-drag", "toy"): attention_drag.TOY,
+    ("masactrl", "toy"): masactrl.TOY,
+    ("prompt-to-prompt", "toy"): prompt_to_prompt.TOY,
 }
+
+
+def default(edits: Sequence[Edit]) -> str:
+    """The method of edits where none is asked for."""
+    if not isinstance(edits[0], Reprompt):
+        return "dragondiffusion"
+    return "attention-drag" if any(isinstance(edit, Drag) for edit in edits) else "masactrl"
 
 
 def for_model(method: str, model: str) -> Method:
@@ -30,4 +48,16 @@ def for_model(method: str, model: str) -> Method:
     return TUNED.get((method, model), METHODS[method])
 
 
-__all__ = ["METHODS", "DragDiffusion", "DragonDiffusion", "Job", "Method", "Step", "for_model"]
+__all__ = [
+    "METHODS",
+    "AttentionDrag",
+    "DragDiffusion",
+    "DragonDiffusion",
+    "Job",
+    "MasaCtrl",
+    "Method",
+    "PromptToPrompt",
+    "Step",
+    "default",
+    "for_model",
+]

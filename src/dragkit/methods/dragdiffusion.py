@@ -7,6 +7,7 @@ the method wants is trained and attached by the Editor: inversion, optimisation 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -16,15 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dragkit import motion
-from dragkit.attention import attend, decoder_layers
-from dragkit.edits import Drag
+from dragkit.attention import Memory, Part, attend, decoder_layers, inject, mutual
+from dragkit.edits import Drag, Face
 from dragkit.features import observe
 from dragkit.geometry import Grid, Mask
 from dragkit.memorise import RELEASED, Training
+from dragkit.methods.masactrl import paired_eps
 from dragkit.methods.method import Job, Method, Step
 from dragkit.methods.pulls import Pull, Swept, Templates, Tracked
 from dragkit.model import StableDiffusion
-from dragkit.plans import region
+from dragkit.regions import pairs, region
 from dragkit.schedule import clean, ddim
 from dragkit.source import guided_eps
 
@@ -46,6 +48,10 @@ class Aim(NamedTuple):
     region: Mask
     outside: Tensor | None
 
+    def pixels(self, points: Tensor) -> tuple[tuple[float, float], ...]:
+        """Points of the grid [n, 2] as (x, y) in pixels of the picture."""
+        return tuple((float(x), float(y)) for x, y in (points.cpu().numpy() + 0.5) / self.grid.scale)
+
 
 class Look(NamedTuple):
     """One pass: features [c, H, W] on the aim's grid and the noise [1, 4, h, w], empty where it stopped before."""
@@ -61,7 +67,7 @@ class DragDiffusion(Method):
     Cells are a quarter of a latent cell wide: two pixels of Stable Diffusion.
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"drag"})  # of the edits it can do
+    kinds: ClassVar[frozenset[str]] = frozenset({"drag", "face"})  # of the edits it can do
 
     guidance: float = field(default=1.0, metadata=_note("classifier-free guidance", "1 = off: paper, section 4"))
     lora: Training | None = field(
@@ -124,16 +130,16 @@ class DragDiffusion(Method):
         points = aim.handles
         for n in range(top, 0, -1):
             if n >= low:
-                before = self._look(model, job, n, original, aim)
-                for state in self._drag(model, job, n, aim, before, original, z, points):
+                before = self.look(model, job, n, original, aim)
+                for state in self.drag(model, job, n, aim, before, original, z, points):
                     z, points = state
-                    yield Step(n, levels, z, clean(z, before.eps, alpha[n]), _pixels(aim, points))
+                    yield Step(n, levels, z, clean(z, before.eps, alpha[n]), aim.pixels(points))
             eps = self._controlled_eps(model, job, n, torch.cat([original, z]), controlled=n <= low)
             estimate = clean(z, eps[1:], alpha[n])
             original, z = ddim(torch.cat([original, z]), eps, alpha[n], alpha[n - 1]).chunk(2)
-            yield Step(n - 1, levels, z, estimate, _pixels(aim, points))
+            yield Step(n - 1, levels, z, estimate, aim.pixels(points))
 
-    def _drag(
+    def drag(
         self,
         model: StableDiffusion,
         job: Job,
@@ -143,10 +149,12 @@ class DragDiffusion(Method):
         original: Tensor,
         z: Tensor,
         points: Tensor,
+        memory: Memory | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Latents and points of every round at level n, the last ones with nothing left to do.
 
         before: what was seen of the unedited latents `original`, which z still is at the first dragged level.
+        memory: as for `look`.
         """
         a, b = job.source.schedule.alpha[n - 1 : n + 1].tolist()[::-1]
         free = aim.outside is None or self.hard or not self.mask  # nobody reads the noise, so no pass makes it
@@ -154,7 +162,7 @@ class DragDiffusion(Method):
         live = z.detach().clone().requires_grad_(True)
         adam = torch.optim.Adam([live], lr=self.rate)
         for turn in range(self.rounds * self.inner):
-            now = self._look(model, job, n, live, aim, stop=free)
+            now = self.look(model, job, n, live, aim, free, memory)
             if turn % self.inner == 0:
                 pull.follow(now.features.detach(), (turn // self.inner + 1) / self.rounds)
                 yield live.detach().clone(), pull.points
@@ -181,19 +189,36 @@ class DragDiffusion(Method):
             return Templates(*ends, points, self.radius, self.stride, self.within, self.expected)
         return Tracked(*ends, points, self.radius, self.search, self.stride, self.within, self.preserve)
 
-    def _look(self, model: StableDiffusion, job: Job, n: int, z: Tensor, aim: Aim, stop: bool = False) -> Look:
+    def look(
+        self,
+        model: StableDiffusion,
+        job: Job,
+        n: int,
+        z: Tensor,
+        aim: Aim,
+        stop: bool = False,
+        memory: Memory | None = None,
+    ) -> Look:
         """One pass at level n, with a gradient where z has one.
+
+        memory: keys and values that the decoder's self-attention sees from block `control` on, instead of its own.
 
         Under classifier-free guidance w the features of both halves are joined, weighted by 1 - c and c with
         c = w / (2 w - 1) (released code for generated pictures).
         """
         schedule, w, eps = job.source.schedule, job.guidance, torch.empty(0)
         with torch.set_grad_enabled(z.requires_grad):
-            with observe(model.unet, (self.block,), stop=stop) as seen:
+            with self._seeing(model, memory), observe(model.unet, (self.block,), stop=stop) as seen:
                 eps = guided_eps(model, z, int(schedule.t[n]), float(schedule.alpha[n]), job.text, w)
             maps = F.interpolate(seen[self.block].float(), aim.grid.shape, mode="bilinear", align_corners=False)
             share = w / (2 * w - 1) if len(maps) == 2 else 1.0
             return Look(torch.cat([(1 - share) * maps[0], share * maps[1]]) if len(maps) == 2 else maps[0], eps)
+
+    def _seeing(self, model: StableDiffusion, memory: Memory | None) -> AbstractContextManager[None]:
+        if memory is None:
+            return nullcontext()
+        layers = decoder_layers(model.unet, range(self.control, len(model.unet.up_blocks)))
+        return attend(model.unet, inject([Part(memory)]), layers)
 
     @torch.no_grad()
     def _controlled_eps(self, model: StableDiffusion, job: Job, n: int, pair: Tensor, controlled: bool) -> Tensor:
@@ -201,39 +226,26 @@ class DragDiffusion(Method):
 
         Each half of a classifier-free guidance reads its own (released code).
         """
-        schedule, w = job.source.schedule, job.guidance
-        t, a = int(schedule.t[n]), float(schedule.alpha[n])
+        schedule, text = job.source.schedule, job.text.repeat_interleave(2, 0)
         layers = decoder_layers(model.unet, range(self.control, len(model.unet.up_blocks))) if controlled else []
-        with attend(model.unet, _mutual, layers):
-            if w == 1 or torch.equal(job.text[0], job.text[1]):
-                return model.eps(pair, t, a, job.text[1:].expand(2, -1, -1))
-            halves = model.eps(pair.repeat(2, 1, 1, 1), t, a, job.text.repeat_interleave(2, 0))
-            e_u, e_c = halves.chunk(2)
-            return e_u + w * (e_c - e_u)
+        with attend(model.unet, mutual, layers):
+            return paired_eps(model, pair, int(schedule.t[n]), float(schedule.alpha[n]), text, job.guidance)
 
 
 def aims(job: Job) -> Aim:
-    """All drags of a job on one grid. Nothing is protected as soon as one of them has no mask (released code)."""
-    drags = [edit for edit in job.edits if isinstance(edit, Drag)]
+    """All drags of a job on one grid; a face's landmarks are points like others. Nothing is protected as soon as one
+    of them has no mask (released code)."""
+    drags = [edit for edit in job.edits if isinstance(edit, Drag | Face)]
     latents, size = job.source.latents, job.source.size
     h, w = latents.shape[-2:]
     grid, latent = Grid(size, (motion.CELLS * h, motion.CELLS * w)), Grid(size, (h, w))
-    ends = [np.concatenate([np.array(getattr(drag, part)) for drag in drags]) for part in ("handles", "targets")]
+    ends = [np.concatenate(part) for part in zip(*map(pairs, drags), strict=True)]
     handles, targets = (torch.as_tensor(grid.position(p), dtype=torch.float32, device=latents.device) for p in ends)
     where = np.logical_or.reduce([region(drag, size) for drag in drags])
     outside = torch.as_tensor(~latent.cells(where), device=latents.device)
-    return Aim(grid, handles, targets, where, outside if all(drag.mask for drag in drags) else None)
-
-
-def _pixels(aim: Aim, points: Tensor) -> tuple[tuple[float, float], ...]:
-    """Points of the grid [n, 2] as (x, y) in pixels of the picture."""
-    return tuple((float(x), float(y)) for x, y in (points.cpu().numpy() + 0.5) / aim.grid.scale)
-
-
-def _mutual(_layer: str, _q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Of every two items of the batch both use the first one's keys and values (MasaCtrl, arXiv 2304.08465)."""
-    k, v = (x[::2].repeat_interleave(2, 0) for x in (k, v))
-    return k, v, None
+    return Aim(
+        grid, handles, targets, where, outside if all(isinstance(drag, Drag) and drag.mask for drag in drags) else None
+    )
 
 
 GOODDRAG = (

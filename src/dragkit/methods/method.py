@@ -14,7 +14,7 @@ from dragkit.memorise import Training
 from dragkit.model import StableDiffusion
 from dragkit.source import Source
 
-KINDS = frozenset({"move", "remove", "replace", "paste", "drag", "face"})  # of edits
+KINDS = frozenset({"move", "remove", "replace", "paste", "drag", "face"})  # of edits that say where things go
 
 
 class Step(NamedTuple):
@@ -38,7 +38,7 @@ class Job:
 
     references[k] is the source of the picture that edits[k] takes from: for Paste already placed on this picture's
     frame, for Replace on its own; for Move, Drag and Face the picture itself, warped, if the method wants that; else
-    None.  text: [2, tokens, channels], negative and positive prompt.
+    None.  text: [2, tokens, channels], negative prompt and the result's: the source's own, or that of a Reprompt.
     """
 
     source: Source
@@ -63,6 +63,10 @@ class Method(Protocol):
         """Classifier-free guidance where the caller gives none."""
         ...
 
+    def weight(self, edits: Sequence[Edit]) -> float:
+        """Classifier-free guidance of these edits where the caller gives none."""
+        return self.guidance
+
     @property
     def lora(self) -> Training | None:
         """How the Editor lets the model memorise the picture first."""
@@ -81,8 +85,8 @@ class Method(Protocol):
 
 
 def check(method: Method, edits: Sequence[Edit]) -> None:
-    """Refuse edits that a method cannot do: ValueError with one sentence."""
+    """Refuse edits that a method cannot do, alone or together: ValueError with one sentence."""
     for edit in edits:
         if edit.kind not in method.kinds:
-            able, others = ", ".join(sorted(method.kinds)), "use --method dragondiffusion for the others"
+            able, others = ", ".join(sorted(method.kinds)), "`dragkit methods` says what the others can do"
             raise ValueError(f"{type(method).__name__} can do {able} but not {edit.kind}; {others}")

@@ -8,13 +8,12 @@ from typing import Literal
 import numpy as np
 
 from dragkit import edits
-from dragkit.forms import PngMask
 
 from . import faces, truth
 from .draw import Array
 from .objects import Point
 from .scenes import sample
-from .still_tasks import Draft, brush, png, within
+from .still_tasks import Draft, drag_draft, png, within
 from .stills import Scene
 
 LEAST_FACE = 4.0  # px, mean distance between the landmarks of two faces
@@ -32,9 +31,7 @@ def face_drag_task(scene: Scene, rng: np.random.Generator, split: str) -> Draft 
     starts, goals = _points([*handles, *pins]), _points([*targets, *pins])
     if not within(starts + goals, scene.size, 0.0):
         return None
-    after = replace(scene, face=edited)
-    edit = edits.Drag(handles=starts, targets=goals, mask=PngMask.of(brush(scene.picture(), after.picture())))
-    return Draft(scene, edit, (after,), face.mask(), edited.mask())
+    return drag_draft(scene, replace(scene, face=edited), starts, goals, face.mask(), edited.mask())
 
 
 def _points(rows: list[Array]) -> tuple[Point, ...]:

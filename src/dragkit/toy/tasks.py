@@ -1,6 +1,6 @@
 """Editing tasks whose true answer is known: a picture, a request, and every picture that would be right.
 
-Each kind draws from its own random stream of (version, split, kind, seed).
+Each kind draws from its own random stream of (version, split, kind, seed), and its revision where it has one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from dragkit.edits import Edit
 
-from . import face_tasks, still_tasks
+from . import face_tasks, prompt_tasks, still_tasks
 from .scenes import SPLITS, VERSION, sample
 from .still_tasks import Draft
 from .stills import Mask, Picture, Scene
 
 TRIES = 400
+# How often a kind's tasks were made anew; kinds that are not here are as they always were, to the bit.
+# 1: drags tell what changes from the rest of the object and can be seen (`still_tasks.LEAST_CHANGE`).
+REVISIONS = {"drag": 1, "face_drag": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,8 @@ class Task:
 
     prompt and target_prompt describe the picture before and after. destination: where what was asked for belongs
     afterwards; revealed: where it was and is no more (bool [h, w]). tags: effects in the picture or in the answer.
-    landmarks: of a face, before and in the best target: [68, 2] each, (x, y) in px.
+    landmarks: of a face, before and in the best target: [68, 2] each, (x, y) in px. others: of a request by words, the
+    pictures that would be right if other words of their sort had been said instead.
     """
 
     kind: str
@@ -43,6 +47,7 @@ class Task:
     tags: frozenset[str]
     reference: Picture | None = None
     landmarks: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None
+    others: tuple[Picture, ...] = ()
 
 
 def task(kind: str, seed: int, split: str = "dev", size: tuple[int, int] = (128, 128)) -> Task:
@@ -51,9 +56,10 @@ def task(kind: str, seed: int, split: str = "dev", size: tuple[int, int] = (128,
         raise ValueError(f"task kind is {kind!r}; choose one of {', '.join(KINDS)}")
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
-    stream = np.random.SeedSequence([VERSION, SPLITS.index(split), KINDS.index(kind), seed])
+    revision = [REVISIONS[kind]] if kind in REVISIONS else []
+    stream = np.random.SeedSequence([VERSION, SPLITS.index(split), KINDS.index(kind), seed, *revision])
     rng = np.random.default_rng(stream)
-    family = "face" if kind.startswith("face") else "still"
+    family = "face" if kind in OF_FACES else "still"
     for _ in range(TRIES):
         draft = _MAKERS[kind](sample(int(rng.integers(2**31)), split, size, family), rng, split)
         if draft is not None:
@@ -63,11 +69,12 @@ def task(kind: str, seed: int, split: str = "dev", size: tuple[int, int] = (128,
 
 def _finished(kind: str, seed: int, split: str, draft: Draft) -> Task:
     scene, best = draft.scene, draft.after[0]
+    targets = {p.tobytes(): p for p in (s.picture() for s in draft.after)}  # a mirrored mushroom is the same again
     faces = [s.face.landmarks for s in (scene, best) if s.face is not None]
     return Task(
-        kind, seed, split, scene.picture(), scene.caption, (draft.edit,), tuple(s.picture() for s in draft.after),
+        kind, seed, split, scene.picture(), scene.caption, (draft.edit,), tuple(targets.values()),
         best.caption, draft.after_mask, draft.before_mask & ~draft.after_mask, scene.tags | best.tags, draft.reference,
-        (faces[0], faces[1]) if faces else None,
+        (faces[0], faces[1]) if faces else None, tuple(s.picture() for s in draft.others),
     )  # fmt: skip
 
 
@@ -82,5 +89,9 @@ _MAKERS: dict[str, Callable[[Scene, np.random.Generator, str], Draft | None]] = 
     "face_drag": face_tasks.face_drag_task,
     "face17": face_tasks.face17_task,
     "face68": face_tasks.face68_task,
+    "reprompt_colour": prompt_tasks.colour_task,
+    "reprompt_kind": prompt_tasks.kind_task,
+    "reprompt_hair": prompt_tasks.hair_task,
 }
-KINDS = tuple(_MAKERS)
+KINDS = tuple(_MAKERS)  # a kind's place in it is part of its random stream: new ones come last
+OF_FACES = ("face_drag", "face17", "face68", "reprompt_hair")

@@ -38,7 +38,8 @@ def placed(thing: Thing, about: Point, offset: Point = (0.0, 0.0), scale: float 
     return replace(thing, x=x, y=y, height=thing.height * scale, angle=thing.angle + angle)
 
 
-def _with(scene: Scene, index: int, thing: Thing) -> Scene:
+def with_object(scene: Scene, index: int, thing: Thing) -> Scene:
+    """The scene with another thing instead of one of its objects."""
     return replace(scene, objects=(*scene.objects[:index], thing, *scene.objects[index + 1 :]))
 
 
@@ -54,8 +55,8 @@ def moved(
         follow = scene.place.depth_scale(size.y, scene.size) / scene.place.depth_scale(thing.y, scene.size)
         size = placed(thing, about, offset, scale * follow, angle)
     if scale != 1 or angle != 0 or abs(follow - 1) < 0.01 or thing.kind == "mountain":
-        return (_with(scene, index, plain),)
-    return _with(scene, index, size), _with(scene, index, plain)
+        return (with_object(scene, index, plain),)
+    return with_object(scene, index, size), with_object(scene, index, plain)
 
 
 def removed(scene: Scene, index: int) -> Scene:
@@ -77,7 +78,7 @@ def repainted(scene: Scene, index: int, other: Thing) -> tuple[Scene, ...]:
     period = other.period * other.height / thing.height  # as wide in pixels as on the other object
     phases = (0.0,) if other.pattern == "plain" else (0.0, 1 / 3, 2 / 3)
     look = replace(thing, colour=other.colour, rgb=other.rgb, pattern=other.pattern, period=period)
-    return tuple(_with(scene, index, replace(look, phase=phase)) for phase in phases)
+    return tuple(with_object(scene, index, replace(look, phase=phase)) for phase in phases)
 
 
 def dragged(scene: Scene, index: int, target: Point) -> Scene:
@@ -88,7 +89,7 @@ def dragged(scene: Scene, index: int, target: Point) -> Scene:
         draggable = ", ".join(name for name, k in KINDS.items() if k.handle)
         raise ValueError(f"a {thing.kind} has no part to drag; choose one of {draggable}")
     x, y = thing.unplace(target)
-    return _with(scene, index, replace(thing, pull=(x - kind.rest[0], y - kind.rest[1])))
+    return with_object(scene, index, replace(thing, pull=(x - kind.rest[0], y - kind.rest[1])))
 
 
 def imitated(face: faces.Face, other: faces.Face, points: tuple[int, ...]) -> tuple[faces.Face, ...]:

@@ -21,7 +21,7 @@ class Studied:
     size: Annotated[str, typer.Option(metavar="quick|full|N", help="Development scenes: 8, 64 or N.")] = "quick"
     steps: Annotated[int, typer.Option(min=1, max=999, help="Denoising steps.")] = 50
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting of the full method; may be repeated.")
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting of the study's method; may be repeated.")
     ] = ()  # type: ignore[assignment]
     strength: Annotated[
         list[float], typer.Option(min=0, metavar="X", help="Of reconstruction; may be repeated.", show_default="1")
@@ -32,38 +32,37 @@ def ablate(
     studied: Studied,
     load: Load,
     study: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY...]", help="reconstruction, move.", show_default="all")
+        list[str] | None,
+        typer.Argument(metavar="[STUDY...]", help="reconstruction, move, attention-drag.", show_default="all"),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of tables and sheets.")] = Path("out/ablate"),
 ) -> None:
-    """Repeat the DragonDiffusion paper's studies of its parts on scenes whose true result is known: docs/studies.md.
+    """Repeat studies of the methods' papers on scenes whose true result is known: docs/studies.md.
 
     \b
     dragkit bench ablate
     dragkit bench ablate reconstruction --size 2 --strength 1 --strength 4
     dragkit bench ablate move --set fresh=0 --set hide=false
+    dragkit bench ablate attention-drag --size 2
     """
     from dragkit.bench import ablate as studies
+    from dragkit.bench.study import Setup
 
     names = list(dict.fromkeys(study or studies.STUDIES))
     for name in names:
         if name not in studies.STUDIES:
             raise ValueError(f"there is no study {name}; give some of {', '.join(studies.STUDIES)}")
     model = load.model or "toy"
-    wish = Request.model_construct(
-        method="dragondiffusion", model=model, settings=work.parse_settings(list(studied.settings))
-    )
-    setup = studies.Setup(
-        out,
-        work.chosen_method(wish),
-        range(counted(studied.size)),
-        studied.steps,
-        tuple(dict.fromkeys(studied.strength)) or (1.0,),
-    )
+    settings, seeds = work.parse_settings(list(studied.settings)), range(counted(studied.size))
+    strengths = tuple(dict.fromkeys(studied.strength)) or (1.0,)
+    setups = {}
+    for name in names:
+        wish = Request.model_construct(method=studies.OF.get(name, "dragondiffusion"), model=model, settings=settings)
+        setups[name] = Setup(out, work.chosen_method(wish), seeds, studied.steps, strengths)
     editor = work.loaded(model, load)
     for name in names:
         with work.progress(name) as tick:
-            found = studies.STUDIES[name](editor, setup, tick)
+            found = studies.STUDIES[name](editor, setups[name], tick)
         print(studies.table(found))
         for path in studies.write(found, out):
             print(path)

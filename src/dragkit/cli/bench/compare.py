@@ -13,22 +13,24 @@ Other = Annotated[str | None, typer.Option(metavar="ROW", help="The row of B to 
 
 
 def compare(a: Run, b: Run, row: Name = None, against: Other = None) -> None:
-    """Say which differences of two runs are larger than chance, over the scenes that both have.
+    """Say which differences of two runs of one benchmark are larger than chance, over the samples that both have.
 
     \b
     dragkit bench compare out/before out/after
     dragkit bench compare out/bench out/bench --row dragondiffusion --against paste
+    dragkit bench compare out/faces out/other-faces
     """
-    from dragkit.bench import report
+    from dragkit.bench import compare as runs
     from dragkit.bench.intervals import interval_text
-    from dragkit.bench.tables import compare as differences
 
     if against and not row:
         raise ValueError(f"got --against {against} without --row; name the row of A with --row")
-    found = differences(report.read(a), report.read(b), row, against)
-    width = max(len(d.row) for d in found)
-    wide = max(len(d.group) for d in found)
-    print(f"{'row':{width}} {'group':{wide}} {'metric':17} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
+    (one, mine), (other, theirs) = runs.read(a), runs.read(b)
+    if one != other:
+        raise ValueError(f"{a} is a run of `bench {one}` and {b} of `bench {other}`; give two of one command")
+    found = runs.compare(mine, theirs, row, against)
+    wide, group, metric = (max(len(text) for text in column) for column in zip(*(d[:3] for d in found), strict=True))
+    print(f"{'row':{wide}} {'group':{group}} {'metric':{metric}} {'n':>3} {'A':>9} {'B':>9}  A - B, 95 % interval")
     for d in found:
-        who = f"{d.row:{width}} {d.group:{wide}} {d.metric:17} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}"
+        who = f"{d.row:{wide}} {d.group:{group}} {d.metric:{metric}} {d.change.n:3} {d.a:9.3g} {d.b:9.3g}"
         print(f"{who}  {interval_text(d.change):28} {d.verdict}")

@@ -32,6 +32,9 @@ class Taken:
     transposed: Annotated[bool, typer.Option("--transposed", help="With x and y exchanged: upright becomes wide.")] = (
         False
     )
+    regions: Annotated[
+        bool, typer.Option("--regions", help="Edit by the regions of RegionDrag's variant of DragBench.")
+    ] = False
     features_model: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="By whose features MD is measured.", show_default="the edited model"),
@@ -51,6 +54,7 @@ def dragbench(
     dragkit bench dragbench drag_bench_data --model sd15 --prompts --features-model sd21
     dragkit bench dragbench Drag100 --limit 10 --steps 20 --set strength=2
     dragkit bench dragbench Drag100 --method-file mine.py --transposed
+    dragkit bench dragbench dragbench-dr --model sd15 --regions
 
     Results lie in --out/results/ROW as the original evaluators expect them.
     """
@@ -63,36 +67,44 @@ def dragbench(
     editor = work.loaded(load.model or "toy", load)
     judges, notes = _judges(editor, taken.features_model, load)
     refused: dict[str, str] = {}
-    contents: set[str] = set()
+    done: set[tuple[str, str]] = set()
 
     def write() -> None:
-        if not contents:
+        if not done:
             return
-        records = dragbench.load(out, contents, editor.weights_hash, judges)
-        lines, paths = dragtables.write(out, records, refused, notes)
+        records = dragbench.load(out, done, editor.weights_hash, judges)
+        said = {judge.name: judge.identity for judge in judges}
+        lines, paths = dragtables.write(out, records, refused, [_taken(folder, taken), *notes], said)
         _show(lines)
         for path in paths:
             print(path)
 
     try:
         with work.progress("measuring") as tick:
-            asked = dragbench.run(editor, rows, folder, out, judges, taken.limit, taken.transposed)
+            asked = dragbench.run(editor, rows, folder, out, judges, taken.limit, taken.transposed, taken.regions)
             for found in asked:
                 if isinstance(found, dragbench.Refused):
                     refused[found.sample] = found.reason
                     say(f"left out: {found.reason}")
                 else:
-                    contents.add(found.content)
+                    done.add((found.sample, found.content))
                     _tell(found)
-                tick(len(contents) + len(refused), count)
+                tick(len(done) + len(refused), count)
     except KeyboardInterrupt:
         write()  # of what is done
         raise
     write()
     for note in notes:
         say(note)
-    if not contents:
+    if not done:
         raise ValueError(f"none of the {count} samples in {folder} can be used; see above")
+
+
+def _taken(folder: Path, taken: Taken) -> str:
+    """Which samples the figures are of."""
+    which = f"the first {taken.limit} samples" if taken.limit else "samples"
+    how = f"{', edited by regions' * taken.regions}{', x and y exchanged' * taken.transposed}"
+    return f"{which.capitalize()} of {folder.resolve().name}{how}"
 
 
 def _judges(editor: Editor, features_model: str | None, load: Load) -> tuple[list[Judge], list[str]]:

@@ -44,12 +44,12 @@ def method_rows(measured: Measured, model: str) -> list[Row]:
 
     settings = work.parse_settings(list(measured.settings))
     default = [] if measured.method_file else ["dragondiffusion"]
-    wanted = [
-        Request.model_construct(method=name, model=model, settings=settings)
-        for name in dict.fromkeys(measured.method or default)
-    ]
+    wanted = {
+        name: Request.model_construct(method=name, model=model, settings=settings)
+        for name in measured.method or default
+    }
     how = (measured.steps, measured.prompts)
-    rows = [method_row(wish.method, work.chosen_method(wish), *how) for wish in wanted]
+    rows = [method_row(name, work.chosen_method(wish), *how) for name, wish in wanted.items()]
     return rows + [file_row(path) for path in dict.fromkeys(measured.method_file)]
 
 

@@ -25,8 +25,8 @@ class Shown:
         list[str],
         typer.Option(
             metavar="NAME,NAME",
-            help="n, gap, below, below_there, seconds or a metric of results.csv.",
-            show_default="n,gap,below,ghosting,seconds",
+            help="Of truth: n, gap, below, below_there, seconds, a metric of results.csv; else titles.",
+            show_default="all, of truth n,gap,below,ghosting,seconds",
         ),
     ] = ()  # type: ignore[assignment]
 
@@ -37,16 +37,20 @@ def publish(
         typer.Argument(metavar="RUN... FILE.md...", help="Runs and studies, then files.", show_default=False),
     ],
     shown: Shown,
-    name: Annotated[str, typer.Option(metavar="NAME", help="The name in the markers of the runs' table.")] = "truth",
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="First word of the markers' names.", show_default="what was run"),
+    ] = None,
 ) -> None:
     """Write the tables of runs into Markdown files, between the lines <!-- bench NAME: begin --> and ... end -->.
 
-    RUN is the folder of a `dragkit bench truth`, or the .json of a study of `dragkit bench ablate`, whose markers are
-    named "ablate STUDY". Several runs make one table. Kinds of fewer than 16 scenes are refused.
+    RUN is the folder of a run, or the .json of a study. NAME is truth, of all runs of `dragkit bench truth` together;
+    "faces 68 aligned" and so on, as many as a file has; dragbench; "ablate STUDY". Fewer than 16 scenes are refused.
 
     \b
     dragkit bench publish out/test README.md docs/benchmarks.md
     dragkit bench publish out/test README.md --rows paste,dragondiffusion --leave-out face17
+    dragkit bench publish out/faces docs/faces-benchmark.md --rows nothing,paste,dragondiffusion
     dragkit bench publish out/ablate/move.json docs/studies.md
     """
     from dragkit.bench import publish as tables

@@ -14,6 +14,7 @@ from dragkit.cli.bench.measured import Measured, check_split, counted, method_ro
 from dragkit.cli.options import Load, say
 
 if TYPE_CHECKING:
+    from dragkit.bench.baselines import Row
     from dragkit.bench.probes import Probe
     from dragkit.bench.tables import Line
 
@@ -24,7 +25,9 @@ class Scenes:
 
     split: Annotated[str, typer.Option(metavar="dev|test", help="dev to choose settings by, test to report.")] = "dev"
     size: Annotated[str, typer.Option(metavar="quick|full|N", help="Scenes per kind: 8, 64 or N.")] = "quick"
-    kinds: Annotated[list[str], typer.Option(metavar="KIND,KIND", help="move,resize,...", show_default="all")] = ()  # type: ignore[assignment]
+    kinds: Annotated[
+        list[str], typer.Option(metavar="KIND,KIND", help="move,resize,...", show_default="all it can do")
+    ] = ()  # type: ignore[assignment]
     also: Annotated[
         list[str], typer.Option(metavar="null,back", help="Null edits, edits there and back: an edit each.")
     ] = ()  # type: ignore[assignment]
@@ -49,8 +52,8 @@ def truth(
     from dragkit.bench.truth import run
 
     check_split(scenes.split)
-    kinds, seeds = _kinds(scenes.kinds), range(counted(scenes.size))
-    rows, asked = [*BASELINES, *method_rows(measured, load.model or "toy")], _probes(scenes.also)
+    methods, asked = method_rows(measured, load.model or "toy"), _probes(scenes.also)
+    kinds, seeds, rows = _kinds(scenes.kinds, methods), range(counted(scenes.size)), [*BASELINES, *methods]
     out.mkdir(parents=True, exist_ok=True)
     editor = work.loaded(load.model or "toy", load)
     if scenes.split == "test":
@@ -69,10 +72,11 @@ def truth(
         print(path)
 
 
-def _kinds(given: Sequence[str]) -> list[str]:
+def _kinds(given: Sequence[str], methods: Sequence[Row]) -> list[str]:
+    """The kinds asked for, or all that some method can do."""
     from dragkit.toy.tasks import KINDS
 
-    kinds = [kind.strip() for text in given for kind in text.split(",")] or list(KINDS)
+    kinds = [kind.strip() for text in given for kind in text.split(",")] or [k for row in methods for k in row.kinds]
     for kind in kinds:
         if kind not in KINDS:
             raise ValueError(f"there is no kind {kind}; give some of {', '.join(KINDS)}")
@@ -99,11 +103,11 @@ def _show(lines: Sequence[Line]) -> None:
     from dragkit.bench.intervals import interval_text
 
     shown = [line for line in lines if not line.group.startswith("tag: ")]
-    width = max(len(line.row) for line in shown)
-    print(f"{'kind':9} {'row':{width}} {'n':>3}  {'gap closed':22}  dB below the ceiling")
+    wide, width = (max(len(getattr(line, name)) for line in shown) for name in ("group", "row"))
+    print(f"{'kind':{wide}} {'row':{width}} {'n':>3}  {'gap closed':22}  dB below the ceiling")
     for line in shown:
         notes = "" if line.valid else "  invalid: leaves pictures as they were"
         notes += f"  {len(line.failed)} failed" if line.failed else ""
         notes += f"  {len(line.silent)} of the scenes say nothing" if line.silent else ""
         gap, below = interval_text(line.gap), interval_text(line.below, 1)
-        print(f"{line.group:9} {line.row:{width}} {line.n:3}  {gap:22}  {below:20}{notes}".rstrip())
+        print(f"{line.group:{wide}} {line.row:{width}} {line.n:3}  {gap:22}  {below:20}{notes}".rstrip())

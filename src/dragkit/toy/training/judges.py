@@ -1,6 +1,7 @@
 """Two small networks trained on renders: the classifier that judges generated pictures, and the landmark network."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dragkit.toy.training.data import Pool, as_tensor, chunks
 from dragkit.toy.training.optim import Average, Budget, optimiser
 from dragkit.toy.training.slices import Run
 
+CLASSIFIER = Path(__file__).parent.parent / "weights" / "classifier" / "model.safetensors"
 KIND_NAMES, COLOUR_NAMES = tuple(sorted(KINDS)), tuple(sorted(COLOURS))
 WIDTHS = (24, 48, 96, 128)  # channels of the classifier at 64, 32, 16 and 8 px
 BATCH = 32
@@ -58,6 +60,11 @@ def load_classifier(file: Path) -> Classifier:
     net = Classifier()
     net.load_state_dict(load_file(file))
     return net.eval()
+
+
+@cache
+def shipped_classifier() -> Classifier:
+    return load_classifier(CLASSIFIER)
 
 
 def train_classifier(folder: Path, pools: Sequence[Pool], test: Pool, budget: Budget, seed: int,

@@ -1,0 +1,38 @@
+import re
+
+from dragkit.bench.pareto import HEIGHT, WIDTH, Mark, front, plot
+
+CHEAP, DEAR, WORSE, BEST = (
+    Mark("cheap", 100, 0.2, 0.3, 0.4),
+    Mark("dear & slow", 400, 0.5, 0.6, 0.7),
+    Mark("worse", 300, 0.1, 0.2, 0.3),
+    Mark("best", 900, 0.8, 0.9, 1.0),
+)
+
+
+def test_the_front_has_the_rows_that_none_beats_in_both():
+    assert front([DEAR, WORSE, BEST, CHEAP]) == [CHEAP, DEAR, BEST]
+    assert front([Mark("equal", 100, 0.2, 0.3, 0.4), CHEAP])[0].gap == CHEAP.gap
+    assert len(front([Mark("equal", 100, 0.2, 0.3, 0.4), CHEAP])) == 1
+
+
+def test_every_row_is_drawn_where_it_belongs():
+    svg = plot([DEAR, WORSE, BEST, CHEAP])
+    spots = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
+    assert all(0 < x < WIDTH and 0 < y < HEIGHT for x, y in spots)
+    (dear, worse, best, cheap) = spots
+    assert cheap[0] < worse[0] < dear[0] < best[0]
+    assert best[1] < dear[1] < cheap[1] < worse[1]  # upwards is better
+    assert "dear &amp; slow" in svg
+    assert ">200<" in svg
+    assert ">1<" in svg
+
+
+def test_rows_that_lose_pixels_stay_in_the_picture():
+    svg = plot([Mark("bad", 100, -0.9, -0.5, 0.1), BEST])
+    assert all(float(y) < HEIGHT for y in re.findall(r'cy="([\d.]+)"', svg))
+
+
+def test_one_row_is_no_plot():
+    assert plot([CHEAP]) == ""
+    assert plot([CHEAP, Mark("nothing", 0, 0, 0, 0)]) == ""
