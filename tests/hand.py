@@ -119,7 +119,7 @@ class FakeEditor:
             raise KeyboardInterrupt
         self.edits += 1
         self.model.predict(torch.zeros(2, 4, 8, 12), 0, self.model.embed([""]))
-        self.seen.append({"steps": source.steps, "prompt": source.prompt, **rest})
+        self.seen.append({"steps": source.steps, "prompt": source.prompt, "lora": source.lora, **rest})
         moved = painted(box(4 + WAY), rest["seed"]) + np.uint8(3)
         callback(moved)
         return SimpleNamespace(image=Image.fromarray(moved), seconds={"prepare": 1.0, "edit": 2.0})

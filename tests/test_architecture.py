@@ -31,7 +31,10 @@ MAY = {
     "lora": {"model"},
     "memorise": {"geometry", "lora", "model", "source"},
     "points": {"energy", "geometry"},
-    "regions": {"edits", "geometry"},
+    "regions": {"edits", "forms", "geometry"},
+    "displacement": {"geometry"},
+    "warp": {"displacement", "edits", "forms", "geometry", "regions"},
+    "previews": {"displacement", "edits", "geometry", "warp"},
     "references": {"edits", "geometry", "model", "regions", "source", "toy"},
     "plans": {"points", "edits", "energy", "geometry", "methods", "regions", "source"},  # methods, source: types only
     "carry": {"attention", "geometry", "methods", "plans"},  # methods: types only
@@ -89,6 +92,7 @@ MAY = {
         "bench",
         "cli",
         "demo",
+        "displacement",
         "editor",
         "edits",
         "forms",
@@ -96,6 +100,7 @@ MAY = {
         "memorise",
         "methods",
         "pictures",
+        "previews",
         "source",
         "toy",
     },

@@ -38,7 +38,7 @@ def calls(calm, monkeypatch):
 EDITS = {
     "move": Move(mask=OBJECT, offset=(20, 5), scale=1.2, angle=15),
     "remove": Remove(mask=OBJECT, fill_like={"box": (40, 0, 60, 40)}),
-    "drag": Drag(handles=[(20, 20)], targets=[(40, 20)]),
+    "drag": Drag(handles=[(20, 20)], targets=[(26, 20)]),
     "drag in a mask": Drag(handles=[(20, 20)], targets=[(40, 20)], mask={"box": (10, 10, 50, 40)}),
 }
 

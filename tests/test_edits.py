@@ -91,13 +91,14 @@ def test_a_request_survives_json() -> None:
         Replace(mask={"polygon": [(1, 1), (30, 2), (20, 40)]}, reference=reference, reference_mask=other),
         Paste(reference=reference, reference_mask=other, offset=(3, 4)),
         Drag(handles=[(64, 80), (3, 3)], targets=[(64, 96), (3, 3)], mask=painted()),
+        Drag(regions=[([(64, 80), (70, 80), (70, 90.5)], [(60, 80), (70, 82), (70, 90)])]),
         Face(reference=reference, points=17),
     ]
     request = Request(edits=edits, prompt="a cup", seed=3)
     again = Request.model_validate_json(request.model_dump_json())
     assert again == request
     check(again, SIZE)
-    assert [edit.kind for edit in again.edits] == ["move", "remove", "replace", "paste", "drag", "face"]
+    assert [edit.kind for edit in again.edits] == ["move", "remove", "replace", "paste", "drag", "drag", "face"]
 
 
 def test_the_schema_names_every_edit_and_mask_form() -> None:
@@ -135,11 +136,15 @@ BOX = {"box": [1, 1, 9, 9]}
         ({"kind": "remove", "mask": {"png": "abcd"}}, "is not a picture that can be read"),
         ({"kind": "remove", "mask": BOX, "feather": 3}, "edits[0].feather: there is no such field"),
         ({"kind": "drag", "handles": [[1, 1]], "targets": [[1, 1], [2, 2]]}, "got 1 handles and 2 targets"),
-        ({"kind": "drag", "handles": [], "targets": []}, "edits[0].handles: give at least 1"),
+        ({"kind": "drag", "handles": [], "targets": []}, "edits[0]: nothing is dragged; give handles and targets, or"),
         (
             {"kind": "drag", "handles": [[1, 1]] * 2, "targets": [[1, 1], [2, 2]]},
             "the handle (1, 1) goes to (1, 1) and",
         ),
+        ({"kind": "drag", "regions": [[[[1, 1], [9, 1], [9, 9]], [[1, 1], [9, 1], [9, 9], [1, 9]]]]}, "3 corners goes"),
+        ({"kind": "drag", "regions": [[[[1, 1], [9, 9], [9, 1], [1, 9]]] * 2]}, "(1, 9) crosses itself; give them in"),
+        ({"kind": "drag", "regions": [[[[1, 1], [5, 5], [9, 9]]] * 2]}, "holds less than a pixel; draw it wider"),
+        ({"kind": "drag", "regions": [[[[1, 1], [9, 9]]] * 2]}, "give at least 3"),
         ({"kind": "face"}, "no face to imitate"),
         ({"kind": "face", "reference_landmarks": [[1, 1]] * 5}, "reference_landmarks has 5 points; give 68"),
         (
@@ -191,6 +196,7 @@ SMALL = np.zeros((60, 80, 3), np.uint8)
         (Drag(handles=[(1, 97)], targets=[(1, 1)]), "the handle (1, 97) lies outside the picture of 128x96 px"),
         (Drag(handles=[(1, 1)], targets=[(-1, 1)]), "the target (-1, 1) lies outside"),
         (Drag(handles=[(1, 1)], targets=[(5, 1)], mask=np.zeros((96, 128))), "the mask is empty"),
+        (Drag(regions=[([(1, 1), (9, 1), (9, 9)], [(1, 1), (9, 1), (9, 97)])]), "the corner (9, 97) lies outside"),
         (Face(landmarks=[(500, 1)] * 68, reference_landmarks=[(1, 1)] * 68), "the landmark (500, 1) lies outside"),
     ],
 )
@@ -213,6 +219,14 @@ def test_points_are_parsed() -> None:
     for text in ("64,80->64", "a,b->1,2", "1,2->3,4->5,6", "", "nan,1->2,3"):
         with pytest.raises(ValueError, match="want"):
             Drag.parse_point(text)
+
+
+def test_regions_are_parsed() -> None:
+    text = "10,10 30,10 20,30 -> 10,20 30,20  20,40"
+    assert Drag.parse_region(text) == (((10, 10), (30, 10), (20, 30)), ((10, 20), (30, 20), (20, 40)))
+    for text in ("10,10 30,10 20,30", "1,1 2,2 3->1,1 2,2 3,3", "a->b"):
+        with pytest.raises(ValueError, match="the corners before and after"):
+            Drag.parse_region(text)
 
 
 def test_seventeen_of_the_landmarks_are_selected() -> None:

@@ -222,8 +222,19 @@ def test_another_prompt_changes_the_colour_and_keeps_the_background(editor: Edit
     lamp = scene.mask(0)
     colour = [p[lamp].mean(0) for p in (picture, results[0])]
     white = np.array(COLOURS["white"])
-    assert np.linalg.norm(colour[1] - white) < 0.7 * np.linalg.norm(colour[0] - white)
+    assert np.linalg.norm(colour[1] - white) < 0.75 * np.linalg.norm(colour[0] - white)
     rest = ~dilate(lamp, 10)
     kept, free = (error(p, picture, rest) for p in results)
     assert kept < free
-    assert kept < 15**2
+    assert kept < 8**2  # squared levels of 255
+
+
+def test_a_word_in_the_place_of_another_changes_the_colour_and_nothing_else(editor: Editor) -> None:
+    """Prompt-to-Prompt; away from where the words are looked for the latents are the picture's own."""
+    wish = task("reprompt_colour", 3)
+    assert wish.target_prompt == "a striped pink fish on a tiled floor against a mint wall"
+    how = for_model("prompt-to-prompt", "toy")
+    picture = np.asarray(editor(wish.picture, wish.edits, method=how, steps=8, preserve=False).image)
+    assert left(picture, wish, wish.destination) < MUCH
+    rest = ~dilate(wish.destination, 10)
+    assert error(picture, wish.picture, rest) < 8**2

@@ -8,7 +8,7 @@ BOX = {"box": (8, 8, 20, 20)}
 
 
 def refer(model, edit, source, warp=False):
-    return referred(model, edit, source, "words", warp=warp, refine=0)
+    return referred(model, edit, source, source.picture, "words", warp=warp, refine=0)
 
 
 def test_most_edits_take_from_the_source_alone(calm, source):
@@ -48,3 +48,21 @@ def test_landmarks_of_another_picture_are_scaled_to_this_one():
     found = with_landmarks(given, picture)
     assert found.reference is None
     assert np.allclose(found.reference_landmarks, points)
+
+
+def test_a_moved_object_stands_in_its_new_surroundings_and_a_pasted_one_too(calm, source):
+    move = Move(mask=BOX, offset=(12, 4))
+    found = refer(calm, move, source, warp=True).picture
+    assert np.array_equal(found[13:23, 21:31], source.picture[9:19, 9:19])
+    assert np.array_equal(found[26:], source.picture[26:])  # the rest stays where it is
+    assert not np.array_equal(found[9:12, 9:19], source.picture[9:12, 9:19])  # what it leaves is filled
+    paste = Paste(reference=source.picture[::-1].copy(), reference_mask=BOX)
+    pasted = refer(calm, paste, source, warp=True).picture
+    assert np.array_equal(pasted[9:19, 9:19], source.picture[::-1][9:19, 9:19])
+    assert np.array_equal(pasted[21:], source.picture[21:])
+
+
+def test_an_edit_takes_from_what_the_edits_before_it_show(calm, source):
+    shown = np.zeros_like(source.picture)
+    drag = Drag(handles=[(14, 14)], targets=[(18, 14)], mask=BOX)
+    assert not referred(calm, drag, source, shown, "", warp=True, refine=0).picture.any()

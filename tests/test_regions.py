@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Reprompt
-from dragkit.regions import edited, put_back, region
+from dragkit.regions import edited, pairs, put_back, region
 
 SIZE = (70, 45)
 BOX = {"box": (10, 10, 30, 26)}
@@ -32,10 +32,26 @@ def test_an_object_that_goes_or_comes_changes_its_own_place():
 def test_points_act_in_their_mask_else_in_a_band_round_their_path():
     masked = Drag(handles=[(20, 20)], targets=[(40, 20)], mask=BOX)
     assert np.array_equal(region(masked, SIZE), box(10, 10, 30, 26))
-    band = region(Drag(handles=[(20, 20)], targets=[(40, 20)]), SIZE)
-    assert band[20, 20:41].all()
-    assert not band[35:].any()
+    band = region(Drag(handles=[(20, 20)], targets=[(30, 20)]), SIZE)
+    assert band[10:30, 20:31].all()
+    assert not band[32:].any()
+    assert region(Drag(handles=[(20, 20)], targets=[(20, 20)]), SIZE).sum() < band.sum() / 2
     assert edited(Face(landmarks=[(1, 1)] * 68, reference_landmarks=[(2, 2)] * 68), SIZE).all()
+
+
+def test_regions_act_where_they_are_and_where_they_go():
+    square = np.array([(10, 10), (20, 10), (20, 20), (10, 20)])
+    edit = Drag(handles=[(60, 40)], targets=[(61, 40)], regions=[(square.tolist(), (square * 1.5 + 20).tolist())])
+    found = region(edit, SIZE)
+    assert found[box(10, 10, 20, 20)].all()
+    assert found[35:42, 36:49].all()
+    assert found[40, 60]
+    assert not found[:5].any()
+    handles, targets = pairs(edit)
+    assert handles.shape == targets.shape == (6, 2)
+    assert np.array_equal(handles[0], (60, 40))
+    assert np.allclose(handles[1:] * 1.5 + 20, targets[1:])  # what holds of the corners holds of them
+    assert np.array_equal(edited(edit, SIZE), found)
 
 
 def test_words_change_the_whole_picture_unless_a_mask_says_where():

@@ -28,6 +28,7 @@ _HOMES = {
     "MasaCtrl": "methods",
     "Lora": "lora",
     "Training": "memorise",
+    "preview": "previews",
 }
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Source",
     "Training",
     "__version__",
+    "preview",
 ]
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from dragkit.lora import Lora
     from dragkit.memorise import Training
     from dragkit.methods import AttentionDrag, DragDiffusion, DragonDiffusion, MasaCtrl
+    from dragkit.previews import preview
     from dragkit.source import Source
 
 

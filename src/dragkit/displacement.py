@@ -19,7 +19,8 @@ from scipy.spatial import Delaunay, cKDTree
 from dragkit.geometry import Grid, Mask, backward_flow, dilate
 
 Points = NDArray[np.float64]  # [n, 2] as (x, y) in pixels
-Offsets = NDArray[np.float32]  # [h, w, 2]
+Offsets = NDArray[np.float32]  # [h, w, 2] px
+Map = NDArray[np.float32]  # [..., h, w]
 
 NODES = 128  # nodes along a picture's shorter side: there the flow is followed, between them it is interpolated
 STILL = 0.1  # how firmly the mask's edge holds: of 0.03 to 1 the best on 96 development drags that seldom folds
@@ -27,9 +28,10 @@ WINNER = 6  # power of the distance by which pulls are mixed: the nearest wins, 
 AVERAGE = 1  # apart (from a tenth to nine tenths of its weight). The power of FastDrag's mean
 BEND = 10  # steps for a way as long as the room round it: then none of them folds the sheet
 STEPS = (4, 64)  # the fewest, and the most that time allows
+WORK = 1024  # points times steps that time allows
 NEAR = 1e-3  # px: nearer is on the point
-MESH = 600  # nodes of the triangulated mask
-ROUNDS = 8  # of the rigid mesh; a toy arm that is bent by 45 degrees changes by less than 0.1 px afterwards
+MESH = 600  # nodes of the triangulated mask: the fewest of 100 to 2400 within 0.25 px of 6000, for an arm at 45 degrees
+ROUNDS = 64  # of turning and solving, for that arm to come to rest within 0.1 px
 FEW = 1e-9  # px, px^2: keeps weights on a region's corners and sides finite
 
 
@@ -54,10 +56,8 @@ def elastic(
     there = _followed(handles, targets, room, nodes, fusion)
     pull = there - _centres(nodes)
     if depth is not None:
-        own = _look(depth.astype(np.float32), handles.astype(np.float32))  # [n]
-        near = _mix(_centres(nodes), targets.astype(np.float32), fusion)[0] @ own
-        pull *= np.minimum(near / _look(depth.astype(np.float32), there), 1)[..., None]
-    offset = cv2.resize(pull, (w, h), interpolation=cv2.INTER_LINEAR)  # cubic would overshoot, and fold
+        pull *= _nearness(depth.astype(np.float32), there, handles, fusion)
+    offset = cv2.resize(pull.transpose(1, 2, 0), (w, h), interpolation=cv2.INTER_LINEAR)  # cubic overshoots: it folds
     return np.asarray(offset * np.clip(room / spacing, 0, 1)[..., None], np.float32)
 
 
@@ -73,45 +73,55 @@ def inverse_distance(handles: Points, targets: Points, mask: Mask) -> Offsets:
     return flow.astype(np.float32).reshape(h, w, 2)
 
 
-def _followed(handles: Points, targets: Points, room: NDArray[np.float32], nodes: Grid, fusion: int) -> Offsets:
-    """Where the content of the nodes began [rows, columns, 2] px, followed back from the targets to the handles."""
-    there, scale = _centres(nodes), nodes.scale.astype(np.float32)
+def _followed(handles: Points, targets: Points, room: Map, nodes: Grid, fusion: int) -> Map:
+    """Where the content of the nodes began [2, rows, columns] px, followed back from the targets to the handles."""
+    there, scale = _centres(nodes), nodes.scale.astype(np.float32)[:, None, None]
     coarse = cv2.resize(room, nodes.shape[::-1], interpolation=cv2.INTER_LINEAR)
     way = (targets - handles).astype(np.float32)
     count = _steps(way, targets, room)
     for step in range(count):
-        points = targets.astype(np.float32) - way * (step / count)
-        weight, square = _mix(there, points, fusion)
-        free = np.square(_look(coarse, there * scale))[..., None]
-        there = there - (weight * (free / (free + STILL * square))) @ (way / count)
-    return np.asarray(there, np.float32)
+        square = _squares(there, targets - way * (step / count))
+        weight = _weights(square, fusion)
+        free = np.square(_look(coarse, there * scale))
+        weight *= free / (free + STILL * square)
+        there = there - np.tensordot(way / count, weight, (0, 0))
+    return there
 
 
-def _mix(there: Offsets, points: NDArray[np.float32], fusion: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The weights of points [n, 2] at places [h, w, 2], and the squares of their distances: both [h, w, n]."""
-    x, y = there[..., 0, None] - points[:, 0], there[..., 1, None] - points[:, 1]
-    square = np.maximum(x * x + y * y, NEAR**2)
-    weight = (square.min(-1, keepdims=True) / square) ** (fusion / 2)
-    return weight / weight.sum(-1, keepdims=True), square
+def _squares(there: Map, points: Points) -> Map:
+    """Squares of the distances [n, h, w] of places [2, h, w] from points [n, 2]."""
+    x, y = (a - b[:, None, None] for a, b in zip(there, points.T.astype(np.float32), strict=True))
+    return np.asarray(np.maximum(x * x + y * y, NEAR**2), np.float32)
 
 
-def _look(values: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values [h, w] at places [..., 2] in continuous cells, between centres linearly."""
-    at = (places - 0.5).reshape(-1, 2) if places.ndim == 2 else places - 0.5
-    rows = at[None] if places.ndim == 2 else at
-    found = cv2.remap(values, rows[..., 0], rows[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found.reshape(places.shape[:-1]), np.float32)
+def _weights(square: Map, fusion: int) -> Map:
+    """How much each point has to say [n, h, w], by the squares of the distances; they sum to 1."""
+    share = square.min(0) / square
+    weight = cv2.pow(share.reshape(len(share), -1), fusion / 2).reshape(share.shape)
+    return np.asarray(weight / weight.sum(0), np.float32)
 
 
-def _steps(way: NDArray[np.float32], targets: Points, room: NDArray[np.float32]) -> int:
-    """In how many steps the points go: by the longest way in terms of the room round its end, edge and points."""
+def _look(values: Map, at: Map) -> Map:
+    """Values [h, w] at places [2, ...rows, columns] in continuous cells, between the cells' centres linearly."""
+    x, y = at - np.float32(0.5)
+    return np.asarray(cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _nearness(depth: Map, there: Map, handles: Points, fusion: int) -> Map:
+    """By how much the content that began at places [2, rows, columns] px goes along with the handles, by its depth."""
+    weight = _weights(_squares(there, handles), fusion)
+    own = _look(depth, handles.T[:, None].astype(np.float32))[0]  # [n]
+    return np.asarray(np.minimum(np.tensordot(own, weight, (0, 0)) / _look(depth, there), 1), np.float32)
+
+
+def _steps(way: NDArray[np.float32], targets: Points, room: Map) -> int:
+    """In how many steps the points go: by the longest way for the room round its end, and by how much longer it is
+    than another's for what parts the two."""
     h, w = room.shape
     x, y = np.clip(targets, 0, (w - 1, h - 1)).astype(int).T
-    apart = np.linalg.norm(targets[:, None] - targets, axis=2) / 2
-    np.fill_diagonal(apart, np.inf)
-    free = np.maximum(np.minimum(apart.min(1), room[y, x]), 1)  # [n] px
-    most = (np.linalg.norm(way, axis=1) / free).max()
-    return int(np.clip(np.ceil(BEND * most), *STEPS))
+    apart, longer = (np.linalg.norm(p[:, None] - p, axis=2) for p in (targets, way))
+    most = max((np.linalg.norm(way, axis=1) / np.maximum(room[y, x], 1)).max(), (longer / np.maximum(apart, 1)).max())
+    return int(np.clip(np.ceil(BEND * most), STEPS[0], np.clip(WORK // len(way), *STEPS)))
 
 
 def rigid(handles: Points, targets: Points, mask: Mask) -> Offsets:
@@ -150,17 +160,16 @@ def _unstretched(nodes: Points, ends: Points, simplices: NDArray[np.int32]) -> P
     a, b = np.concatenate([sides, sides[:, ::-1]]).T
     rest, now = (p[:, 0] + 1j * p[:, 1] for p in (nodes, np.concatenate([ends, nodes[len(ends) :]])))
     count, held, edge = len(nodes), len(ends), rest[b] - rest[a]
-    near = sparse.coo_matrix((np.ones(len(a)), (a, b)), (count, count)).tocsr()
+    ends_of = sparse.csr_matrix((np.ones(len(a)), (a, np.arange(len(a)))), (count, len(a)))  # sums edges at nodes
+    near = sparse.csr_matrix((np.ones(len(a)), (a, b)), (count, count))
     laplace = (sparse.diags(np.asarray(near.sum(1)).ravel()) - near).tocsc()[held:]
     solve = splu(laplace[:, held:]).solve
+    fixed = laplace[:, :held] @ now[:held]
     turn = np.ones(count, complex)
     for _ in range(ROUNDS):
-        wanted = np.zeros(count, complex)
-        np.add.at(wanted, a, -(turn[a] + turn[b]) / 2 * edge)
-        known = wanted[held:] - laplace[:, :held] @ now[:held]
+        known = (ends_of @ (-(turn[a] + turn[b]) / 2 * edge))[held:] - fixed
         now[held:] = solve(known.real.copy()) + 1j * solve(known.imag.copy())
-        turn = np.zeros(count, complex)
-        np.add.at(turn, a, np.conj(edge) * (now[b] - now[a]))
+        turn = ends_of @ (np.conj(edge) * (now[b] - now[a]))
         turn /= np.maximum(np.abs(turn), FEW)
     return np.stack([now.real, now.imag], 1)
 
@@ -181,12 +190,12 @@ def outlined(start: Points, end: Points, inside: Mask) -> Offsets:
     return out
 
 
-def _room(mask: Mask) -> NDArray[np.float32]:
+def _room(mask: Mask) -> Map:
     """Pixels from every pixel [h, w] to the nearest that is not in the mask or not in the picture."""
     padded = np.pad(mask, 1).astype(np.uint8)
     found: NDArray[Any] = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
     return np.ascontiguousarray(found, np.float32)
 
 
-def _centres(nodes: Grid) -> Offsets:
-    return nodes.centres.reshape(*nodes.shape, 2).astype(np.float32)
+def _centres(nodes: Grid) -> Map:
+    return np.ascontiguousarray(nodes.centres.T.reshape(2, *nodes.shape), np.float32)

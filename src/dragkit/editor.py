@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from dragkit import edits as asked
-from dragkit.edits import Edit, Face, Reprompt
+from dragkit.edits import Edit, Face, Replace, Reprompt
 from dragkit.geometry import Size, fit, resize
 from dragkit.lora import Lora, attached
 from dragkit.memorise import RELEASED, Training, memorise
@@ -178,9 +178,7 @@ class Editor:
                 return
             yield step
 
-    def _remembered(
-        self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None
-    ) -> Source:
+    def _remembered(self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None) -> Source:
         """A source with the LoRA that it is to be edited with.
 
         A method that wants one, where none is given, gets one trained on the source and the source inverted with it; a
@@ -260,6 +258,16 @@ class Editor:
         settings = asdict(how)
         return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels, notes)
 
+    def _references(self, how: Method, wishes: Sequence[Edit], source: Source, prompt: str) -> list[Source | None]:
+        """What each edit takes from. Of a method that warps, each one shows what those before it do."""
+        found: list[Source | None] = []
+        shown = source.picture
+        for edit in wishes:
+            found.append(referred(self.model, edit, source, shown, prompt, warp=how.warp, refine=REFINE))
+            if found[-1] is not None and how.warp and not isinstance(edit, Replace):
+                shown = found[-1].picture
+        return found
+
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
         """What a step looks like now: its clean estimate decoded, at the source's size."""
         pixels = to_picture(self.model.decode(step.clean))
@@ -283,9 +291,7 @@ class Editor:
         asked.check(wishes, source.size)
         wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
         with attached(self.model.unet, source.lora):
-            references = tuple(
-                referred(self.model, edit, source, reference_prompt, warp=how.warp, refine=REFINE) for edit in wishes
-            )
+            references = self._references(how, wishes, source, reference_prompt)
         if guidance is None:
             guidance = source.guidance if source.guidance != 1 else how.weight(wishes)
         text = source.text

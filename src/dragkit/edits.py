@@ -74,15 +74,13 @@ def _simple(outline: tuple[Point, ...]) -> tuple[Point, ...]:
     """Refuse an outline that crosses itself or holds nothing."""
     corners = np.array(outline)
     ends = np.roll(corners, -1, axis=0)
-    area = abs(float(np.sum(corners[:, 0] * ends[:, 1] - corners[:, 1] * ends[:, 0]))) / 2
-    if area < 1:
-        raise ValueError(
-            f"the region of corners {' '.join(map(_show, outline))} holds less than a pixel; draw it wider"
-        )
     side = _cross(ends[:, None] - corners[:, None], corners[None] - corners[:, None])  # of corner j to the line k
     apart = side * np.roll(side, -1, axis=1) < 0
+    given = f"the region of corners {' '.join(map(_show, outline))}"
     if (apart & apart.T).any():
-        raise ValueError(f"the region of corners {' '.join(map(_show, outline))} crosses itself; give them in order")
+        raise ValueError(f"{given} crosses itself; give them in order")
+    if abs(_cross(corners, ends).sum()) / 2 < 1:
+        raise ValueError(f"{given} holds less than a pixel; draw it wider")
     return outline
 
 

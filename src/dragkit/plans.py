@@ -79,6 +79,7 @@ class Plan:
     raw: bool = False
     copy: Copies | None = None
     picture: int = 0  # which picture keys, values, features and noise come from; 0 is the source
+    framed: bool = False  # that picture shows the whole of this one as far as pixels can, so all noise comes from it
     hole: Mask | None = None  # [picture h, w] what the object leaves, in pixels
     body: Mask | None = None  # [picture h, w] the object where it was, in pixels
     keep: tuple[Mask, Mask, tuple[int, int]] | None = None  # base mask, reference mask, reference latent shape
@@ -115,7 +116,7 @@ def _plan(
         case Remove():
             return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w)
         case Drag() | Face() if reference is not None:  # the picture itself, warped
-            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture, TOUCHED)
+            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture, framed=True)
         case Drag():
             return _dragged(method, edit, grid, latent, w)
         case Face():
@@ -125,9 +126,9 @@ def _plan(
             return _replaced(edit, grid, latent, w, reference, picture)
         case Paste():
             mask = pasted(edit, grid.picture)
-            if not method.warp:
-                return _placed("paste", mask, grid, latent, w, picture)
-            return _placed("paste", dilate(mask, MARGIN / latent.scale.max()), grid, latent, w, picture, TOUCHED)
+            if method.warp:
+                mask = dilate(mask, MARGIN / latent.scale.max())
+            return _placed("paste", mask, grid, latent, w, picture, framed=method.warp)
         case Reprompt():
             raise AssertionError("no method with plans can do it")
 
@@ -168,7 +169,7 @@ def _moved(
         here, there = _sources(grid, target, back)
         inner = [match_cells(grid, here, there, w.edit)._replace(raw=not method.mapped, reference=picture)]
         into, origin = _sources(latent, inside, back)
-        copy = (latent.flat(origin), latent.flat(into))
+        copy = None if picture else (latent.flat(origin), latent.flat(into))
     outer = [
         match_cells(grid, vacated, vacated, w.contrast)._replace(repel=True),
         match_cells(grid, vacated, filling, w.inpaint)._replace(pooled=True),
@@ -176,7 +177,7 @@ def _moved(
     return Plan(
         edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask, THIN) & ~inside), touched,
         inner, outer, rest=w.content, raw=not method.mapped, copy=copy, picture=picture, hole=mask & ~landed, body=mask,
-        keep=(copied, copied, latent.shape) if picture else None,
+        keep=(copied, copied, latent.shape) if picture else None, framed=picture > 0,
     )  # fmt: skip
 
 
@@ -214,17 +215,17 @@ def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference: So
     )  # fmt: skip
 
 
-def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int, least: float = 0.5) -> Plan:
-    """What a reference shows in the mask, on this picture's frame already, so that equal cells correspond. least: the
-    share of a latent cell that the mask must cover."""
+def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int, *, framed: bool) -> Plan:
+    """What a reference shows in the mask, on this picture's frame already, so that equal cells correspond."""
     cells = grid.cells(mask)
     here = coordinates(cells)
-    inside = latent.cells(mask, least)
+    inside = latent.cells(mask, TOUCHED) if framed else latent.cells(mask)
     same = np.flatnonzero(inside)
     return Plan(
         kind, grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
         [match_cells(grid, here, here, w.edit)._replace(reference=picture)],
-        rest=w.content, picture=picture, copy=(same, same), keep=(mask, mask, latent.shape),
+        rest=w.content, picture=picture, framed=framed, copy=None if framed else (same, same),
+        keep=(mask, mask, latent.shape),
     )  # fmt: skip
 
 

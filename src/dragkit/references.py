@@ -15,9 +15,9 @@ Pixels = NDArray[np.uint8]
 
 
 def referred(
-    model: StableDiffusion, edit: Edit, source: Source, prompt: str, *, warp: bool, refine: int
+    model: StableDiffusion, edit: Edit, source: Source, shown: Pixels, prompt: str, *, warp: bool, refine: int
 ) -> Source | None:
-    """The inverted picture an edit takes from.
+    """The inverted picture an edit takes from. shown: the source's picture, with the edits before this one.
 
     For Paste it is placed on the source's frame first, so that the object has its final size and place and equal
     cells correspond. Where a method wants that (`warp`), the pixels come as near to the answer as pixels can: a
@@ -29,12 +29,12 @@ def referred(
         case Paste():
             given = edit.reference.array()
             mask = edit.reference_mask.array(_size(given))
-            pixels = _placed(edit, given, mask, source.picture, framed=warp)
+            pixels = _placed(edit, given, mask, shown, framed=warp)
         case Move() if warp:
             mask = edit.mask.array(source.size)
-            pixels = _placed(edit, source.picture, mask, filled(source.picture, mask), framed=True)
+            pixels = _placed(edit, source.picture, mask, filled(shown, mask), framed=True)
         case Drag() | Face() if warp:
-            pixels = warp_points(source.picture, *pairs(edit), region(edit, source.size))
+            pixels = warp_points(shown, *pairs(edit), region(edit, source.size))
         case _:
             return None
     text = model.embed(["", prompt]) if isinstance(edit, Replace | Paste) else source.text

@@ -12,6 +12,7 @@ from dragkit.forms import PolygonMask
 from dragkit.geometry import Mask, Size, dilate, feather, path_band, placement, warp_mask
 
 BAND = 0.12  # half width of the band round a drag without a mask, as a share of the picture's shorter side
+REACH = 1.0  # of the longest drag: a band that is narrower than its drag is long tears (48 development drags: 1, 0)
 GROW = 0.04  # margin of the edited region, as a share of the shorter side: half a latent cell at 512 px, and shadows
 FEATHER = 0.04  # width of the blend outside it, likewise
 
@@ -38,13 +39,14 @@ def _inner(outline: Outline) -> NDArray[np.float64]:
 
 def region(edit: Drag | Face, size: Size) -> Mask:
     """Where points take effect [h, w]: a drag's mask, else its regions and a band round its paths; for a face
-    everywhere."""
+    everywhere. A warp fades towards its edge, so it need not be soft itself."""
     if isinstance(edit, Face):
         return np.ones(size[::-1], bool)
     if edit.mask is not None:
         return edit.mask.array(size)
     starts, ends = (np.array(points, float).reshape(-1, 2) for points in (edit.handles, edit.targets))
-    inside = path_band(starts, ends, size, BAND * min(size))
+    longest = float(np.linalg.norm(ends - starts, axis=1).max(initial=0))
+    inside = path_band(starts, ends, size, max(BAND * min(size), REACH * longest))
     for mask in outlined(edit, size):
         inside = inside | dilate(mask, GROW * min(size))
     return inside

@@ -13,7 +13,7 @@ from dragkit.bench import dift, metrics, probes
 from dragkit.bench.baselines import Row, moved_pixels, nothing, paste
 from dragkit.bench.probes import Probe, back, distance, fidelity, joined, null, null_edit, probed, reverse_edit
 from dragkit.editor import Editor
-from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
+from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.forms import PngMask
 from dragkit.geometry import apply, placement, warp_mask
 from dragkit.source import replay, to_picture
@@ -186,3 +186,12 @@ def test_troubles_are_kept_by_name_and_tried_again(tmp_path, damage):
     mended = Probe("null", lambda *_: {"null_error": 1.0})
     found = probed(FakeEditor(), row, one, mended, scene, tmp_path)
     assert (found.troubles, found.metrics["null_error"]) == ({}, 1)
+
+
+def test_words_are_taken_back_by_the_words_that_were() -> None:
+    edit = Reprompt(prompt="a blue cup", source_prompt="a red cup", words={"blue": 2.0})
+    assert reverse_edit(edit, SIZE) == Reprompt(prompt="a red cup", source_prompt="a blue cup", words={"blue": 2.0})
+    assert null_edit(edit, painted(box(4))) == Reprompt(prompt="a red cup", source_prompt="a red cup")
+    untold = Reprompt(prompt="a blue cup")
+    assert reverse_edit(untold, SIZE) is None
+    assert null_edit(untold, painted(box(4))) is None

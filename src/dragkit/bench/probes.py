@@ -32,7 +32,7 @@ from dragkit.bench.metrics import (
 )
 from dragkit.bench.samples import Sample, digest
 from dragkit.editor import Editor
-from dragkit.edits import Drag, Edit, Face, Move, Paste, Replace
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Replace, Reprompt, shown
 from dragkit.forms import PngMask
 from dragkit.geometry import Size, apply, centroid, inverse, placement, resize, warp_mask
 from dragkit.model import StableDiffusion
@@ -80,7 +80,7 @@ def null(editor: Editor, row: Row, task: Task, picture: Picture) -> dict[str, fl
     edit = null_edit(task.edits[0], task.picture)
     if edit is None or not row.uses_model or row.sees_truth:
         return {}
-    source = editor.invert(task.picture, task.prompt if row.prompted else "", steps=row.steps)
+    source = editor.invert(task.picture, shown([edit], task.prompt if row.prompted else ""), steps=row.steps)
     plain = resize(to_picture(editor.model.decode(replay(editor.model, source))), source.size)
     found = ask(editor, row, replace(task, edits=(edit,))).picture
     if np.array_equal(found, task.picture) and not np.array_equal(plain, task.picture):
@@ -137,6 +137,8 @@ def null_edit(edit: Edit, picture: Picture) -> Edit | None:
             mask = edit.reference_mask.array(size_of(edit.reference.array()))
             there = warp_mask(mask, placement(mask, edit.offset, edit.scale, edit.angle), size_of(picture))
             return Paste(reference=png(picture), reference_mask=PngMask.of(there))
+        case Reprompt():
+            return Reprompt(prompt=edit.source_prompt, source_prompt=edit.source_prompt) if edit.source_prompt else None
     return None
 
 
@@ -157,6 +159,8 @@ def reverse_edit(edit: Edit, size: Size) -> Edit | None:
             return Drag(handles=edit.targets, targets=edit.handles, mask=edit.mask)
         case Face():
             return Face(points=edit.points, landmarks=edit.reference_landmarks, reference_landmarks=edit.landmarks)
+        case Reprompt() if edit.source_prompt:
+            return Reprompt(prompt=edit.source_prompt, source_prompt=edit.prompt, words=edit.words)
     return None
 
 

@@ -9,7 +9,7 @@ import typer
 
 import dragkit
 from dragkit import pictures
-from dragkit.cli import editing, records, show, work
+from dragkit.cli import editing, preview, records, show, work
 from dragkit.cli.bench import bench
 from dragkit.cli.options import Load, Picture, Save, Way, grouped
 from dragkit.cli.records import Drawing
@@ -124,6 +124,7 @@ def run(
     work.edit(request, load, save, way, f"{file.stem}-run", found)
 
 
+app.command()(grouped(preview.preview))
 app.add_typer(bench)
 app.command()(grouped(show.schema))
 app.command()(grouped(show.methods))

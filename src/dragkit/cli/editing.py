@@ -32,6 +32,9 @@ from dragkit.cli.options import (
 from dragkit.edits import Drag, Request, explain, parse_numbers
 
 Points = Annotated[list[str], typer.Option("--point", metavar="X,Y->X,Y", help="Handle and target; X,Y is a pin.")]
+Regions = Annotated[
+    list[str], typer.Option("--region", metavar="'X,Y X,Y X,Y->X,Y X,Y X,Y'", help="Corners of a region, and where to.")
+]
 Landmarks = Annotated[Path | None, typer.Option(metavar="A.json", help="[[x, y], ...]; found if left out.")]
 
 
@@ -44,7 +47,7 @@ def move(
     dragkit move cup.png --mask cup-mask.png --by 40,0 --prompt "a red cup on a table" -o moved.png
     dragkit move cup.png --box 20,30,60,90 --by -24,8 --scale 1.2 --angle 15
     """
-    form = {"kind": "move", "mask": needed_mask(mask), "offset": offset(by), "fill_like": _file(fill.fill_like)}
+    form = {"kind": "move", "mask": needed_mask(mask), "offset": offset(by), "fill_like": file_form(fill.fill_like)}
     edit("move", picture, [{**form, "scale": placed.scale, "angle": placed.angle}], wish, load, save, way)
 
 
@@ -63,7 +66,7 @@ def resize(
     \b
     dragkit resize cup.png --mask cup-mask.png --scale 1.3 -o larger.png
     """
-    form = {"kind": "move", "mask": needed_mask(mask), "scale": scale, "fill_like": _file(fill.fill_like)}
+    form = {"kind": "move", "mask": needed_mask(mask), "scale": scale, "fill_like": file_form(fill.fill_like)}
     edit("resize", picture, [form], wish, load, save, way)
 
 
@@ -74,7 +77,7 @@ def remove(picture: Picture, mask: Masked, fill: Filled, wish: Wish, load: Load,
     dragkit remove cup.png --mask cup-mask.png -o table.png
     dragkit remove cup.png --ellipse 20,30,60,90 --fill-like table-mask.png
     """
-    form = {"kind": "remove", "mask": needed_mask(mask), "fill_like": _file(fill.fill_like)}
+    form = {"kind": "remove", "mask": needed_mask(mask), "fill_like": file_form(fill.fill_like)}
     edit("remove", picture, [form], wish, load, save, way)
 
 
@@ -94,7 +97,7 @@ def replace(
     dragkit replace car.png --mask car-mask.png --reference old.png --reference-mask old-mask.png -o repainted.png
     """
     form = {"kind": "replace", "mask": needed_mask(mask), "reference_mask": needed_mask(other)}
-    edit("replace", picture, [{**form, "reference": _file(reference)}], wish, load, save, way)
+    edit("replace", picture, [{**form, "reference": file_form(reference)}], wish, load, save, way)
 
 
 def paste(
@@ -113,21 +116,36 @@ def paste(
     \b
     dragkit paste table.png --reference fruit.png --reference-mask apple-mask.png --by 24,-8 -o apple.png
     """
-    form = {"kind": "paste", "reference": _file(reference), "reference_mask": needed_mask(other), "offset": offset(by)}
+    form = {
+        "kind": "paste",
+        "reference": file_form(reference),
+        "reference_mask": needed_mask(other),
+        "offset": offset(by),
+    }
     edit("paste", picture, [{**form, "scale": placed.scale, "angle": placed.angle}], wish, load, save, way)
 
 
-def drag(picture: Picture, point: Points, mask: Masked, wish: Wish, load: Load, save: Save, way: Way) -> None:
-    """Pull points of the picture to other places; a point without arrow is a pin and holds still.
+def drag(
+    picture: Picture,
+    mask: Masked,
+    wish: Wish,
+    load: Load,
+    save: Save,
+    way: Way,
+    point: Points = [],  # noqa: B006
+    region: Regions = [],  # noqa: B006
+) -> None:
+    """Pull points or regions of the picture to other places; a point without arrow is a pin and holds still.
 
     The mask says what may change; without one it is a soft band round the path.
 
     \b
     dragkit drag face.png --point "64,80->64,96" -o smile.png
+    dragkit drag face.png --region "50,80 78,80 64,90->48,82 80,82 64,98"
     dragkit drag giraffe.png --point "40,60->40,30" --point 40,100 --mask neck-mask.png
     dragkit drag face.png --point "64,80->64,96" --method dragdiffusion --prompt "a face"
     """
-    edit("drag", picture, [_drag(point, mask)], wish, load, save, way)
+    edit("drag", picture, [drag_form(point, region, mask)], wish, load, save, way)
 
 
 def face(
@@ -147,8 +165,8 @@ def face(
     dragkit face anna.png --reference smile.png -o anna-smiles.png
     dragkit face anna.png --points 17 --landmarks anna.json --reference-landmarks smile.json
     """
-    form: Json = {"kind": "face", "points": points, "reference": _file(reference)}
-    form |= {"landmarks": _json(landmarks), "reference_landmarks": _json(reference_landmarks)}
+    form: Json = {"kind": "face", "points": points, "reference": file_form(reference)}
+    form |= {"landmarks": points_file(landmarks), "reference_landmarks": points_file(reference_landmarks)}
     edit("face", picture, [form], wish, load, save, way)
 
 
@@ -179,9 +197,9 @@ def reprompt(
     wish, words = dataclasses.replace(wish, prompt=source_prompt), dict(_weighed(text) for text in word)
     form: Json = {"kind": "reprompt", "prompt": prompt, "source_prompt": source_prompt, "words": words}
     if point:  # the mask is that of the drag
-        edit("reprompt", picture, [form, _drag(point, mask)], wish, load, save, way)
+        edit("reprompt", picture, [form, drag_form(point, [], mask)], wish, load, save, way)
         return
-    form |= {"mask": mask_form(mask), "target_mask": _file(target_mask)}
+    form |= {"mask": mask_form(mask), "target_mask": file_form(target_mask)}
     edit("reprompt", picture, [form], wish, load, save, way)
 
 
@@ -191,13 +209,17 @@ def _weighed(text: str) -> tuple[str, float]:
     return word, parse_numbers(weight, 1, what, want)[0] if equals else 1.0
 
 
-def _drag(point: list[str], mask: Masked) -> Json:
+def drag_form(point: list[str], region: list[str], mask: Masked) -> Json:
+    """The JSON form of a drag by --point and --region."""
+    if not point and not region:
+        raise ValueError('nothing is dragged; give --point "x,y->x,y" or --region "x,y x,y x,y->x,y x,y x,y"')
     pairs = [Drag.parse_point(text) for text in point]
     return {
         "kind": "drag",
         "handles": [p[0] for p in pairs],
         "targets": [p[1] for p in pairs],
         "mask": mask_form(mask),
+        "regions": [Drag.parse_region(text) for text in region],
     }
 
 
@@ -212,11 +234,13 @@ def edit(command: str, picture: Path, forms: list[Json], wish: Wish, load: Load,
     work.edit(request, load, save, way, f"{picture.stem}-{command}")
 
 
-def _file(path: Path | None) -> Json | None:
+def file_form(path: Path | None) -> Json | None:
+    """The JSON form of a file that is given, or None."""
     return None if path is None else {"path": str(path)}
 
 
-def _json(path: Path | None) -> Any:
+def points_file(path: Path | None) -> Any:
+    """The points of a JSON file of landmarks that is given, or None."""
     if path is None:
         return None
     try:

@@ -157,4 +157,4 @@ def _undragged(model: StableDiffusion, job: Job, control: MasaCtrl, n: int, z: T
 
 
 # Looked for on development scenes: docs/attention-drag.md has what was tried and what it gave.
-TOY = AttentionDrag(guidance=3.0, grid=1.0, threshold=0.2, drag=0.4, rounds=20, rate=0.15, hard=True, region=True)
+TOY = AttentionDrag(guidance=2.0, grid=1.0, threshold=0.4, drag=0.4, rounds=20, rate=0.15, hard=True, region=True)

@@ -106,8 +106,8 @@ class MasaCtrl(Method):
             return before, after
         if not edit.words:
             return None
-        shape, maps = (math.ceil(h * self.grid), math.ceil(w * self.grid)), self._look(model, job, n, z)
         tokens = [_tokens(model, prompt, edit.words) for prompt in (job.source.prompt, edit.prompt)]
+        shape, maps = (math.ceil(h * self.grid), math.ceil(w * self.grid)), self._look(model, job, n, z)
         looks = (word_map(maps, shape, found, k) for k, found in enumerate(tokens))
         before, after = (_in_cells(look >= self.threshold, (h, w)) for look in looks)
         return before, after
@@ -154,5 +154,5 @@ def _in_cells(mask: Tensor, latent: tuple[int, int]) -> dict[int, Tensor]:
     return token_masks(lambda shape: F.interpolate(mask[None, None].float(), shape)[0, 0] > 0, latent)
 
 
-# Looked for on development scenes, 10 steps; docs/prompts.md has the figures.
-TOY = MasaCtrl(guidance=3.0, grid=1.0, threshold=0.2)
+# Looked for on development scenes; docs/prompts.md has the figures.
+TOY = MasaCtrl(guidance=2.0, grid=1.0, threshold=0.4)

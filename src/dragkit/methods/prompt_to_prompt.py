@@ -202,5 +202,5 @@ def _masked(job: Job, edit: Reprompt) -> Tensor | None:
     return torch.as_tensor(grid.cells(edited(edit, size)), device=latents.device)
 
 
-# Looked for on development scenes (reprompt_colour, _kind, _hair 0 and 2, ten steps); docs/prompts.md has the figures.
-TOY = PromptToPrompt(guidance=1.5, fine=0.5, grid=0.5, stretched=True, threshold=0.35)
+# Looked for on development scenes (reprompt_colour, _kind and _hair 0 and 2); docs/prompts.md has the figures.
+TOY = PromptToPrompt(guidance=1.5, cross=0.4, source_null=True, grid=0.5, threshold=0.35, stretched=True)
