@@ -3,8 +3,8 @@
     python benchmarks/warp.py
     python benchmarks/warp.py --sides 512 --repeats 31
 
-A remap is timed beside every repeat, so that a machine that grows busy slows both; figures are medians over the repeats.
-Nothing here needs a model. "field" is `dragkit.warp.field`, "preview" the whole of `dragkit.preview`.
+A remap is timed beside every repeat, so that a machine that grows busy slows both; figures are medians over the
+repeats. Nothing here needs a model. "field" is `dragkit.warp.field`, "preview" the whole of `dragkit.preview`.
 """
 
 from __future__ import annotations

@@ -462,7 +462,19 @@ def test_models_lists_the_toy_and_the_cache(tmp_path: Path, monkeypatch: pytest.
     assert "some/model:" in text
 
 
-COMMANDS = ["move", "resize", "remove", "replace", "paste", "drag", "face", "reprompt", "finetune", "generate", "run"]
+COMMANDS = [
+    "move",
+    "resize",
+    "remove",
+    "replace",
+    "paste",
+    "drag",
+    "face",
+    "reprompt",
+    "finetune",
+    "generate",
+    "run",
+]
 TELLING = ["schema", "methods", "models", "demo"]
 
 
@@ -532,7 +544,9 @@ def test_without_a_lora_nothing_is_memorised(editor: FakeEditor) -> None:
 
 
 def test_methods_and_loras_that_do_not_fit_are_refused(editor: FakeEditor) -> None:
-    assert "can do drag, face but not remove" in refused("remove in.png --mask mask.png --method dragdiffusion -o out.png")
+    assert "can do drag, face but not remove" in refused(
+        "remove in.png --mask mask.png --method dragdiffusion -o out.png"
+    )
     assert "there is no LoRA cup.safetensors" in refused(f"{DRAGGED} --lora cup.safetensors -o out.png")
     assert "steps" in refused(f'{DRAGGED} --set lora={{"steps":0}} -o out.png')
     assert "give 0 <= dragged" in refused(f"{DRAGGED} --set strength=2 -o out.png")

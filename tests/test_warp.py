@@ -179,6 +179,11 @@ def test_what_cannot_be_warped_is_refused_with_a_sentence(edit, sentence):
     assert sentence in str(caught.value)
 
 
+def test_pictures_too_long_for_opencv_are_refused():
+    with pytest.raises(ValueError, match="no side may be above 32766"):
+        field(DRAG, (40000, 90))
+
+
 def test_what_is_pasted_leaves_the_field_alone():
     found = field(Paste(reference=picture(1), reference_mask=BOX), SIZE)
     assert not found.offset.any()

@@ -20,6 +20,7 @@ Pixels = NDArray[np.uint8]
 Weights = NDArray[np.float32]  # [h, w], 0..1
 Displacement = Callable[[Points, Points, Mask], Offsets]  # `elastic`, `inverse_distance` and others of `displacement`
 
+LONGEST = 32766  # px, what OpenCV remaps
 LATTICE = (33, 33)  # corners of the grid that a browser warps by: rows, columns
 STRETCHED = (
     3.0  # times as long as it was content is no longer of use: 0.7 of 0.3 % more of the error goes if it is filled
@@ -106,6 +107,10 @@ def checked(edits: Edit | Sequence[Edit], size: Size) -> tuple[Edit, ...]:
             raise ValueError(
                 "a face without landmarks; give landmarks and reference_landmarks, or let an Editor find them"
             )
+    if max(size) > LONGEST:
+        raise ValueError(
+            f"the picture is {size[0]}x{size[1]} px; no side may be above {LONGEST}: cut it or scale it down"
+        )
     check(wishes, size)
     return wishes
 

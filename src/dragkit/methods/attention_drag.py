@@ -18,14 +18,10 @@ from dragkit.attention import Memory
 from dragkit.edits import Edit, Reprompt
 from dragkit.methods.dragdiffusion import DragDiffusion, aims
 from dragkit.methods.masactrl import MasaCtrl
-from dragkit.methods.method import Job, Method, Step
+from dragkit.methods.method import Job, Method, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.schedule import Schedule, clean, ddim
 from dragkit.source import Source
-
-
-def _note(text: str, source: str) -> dict[str, str]:
-    return {"help": text, "source": source}
 
 
 @dataclass(frozen=True)
@@ -35,39 +31,37 @@ class AttentionDrag(Method):
     kinds: ClassVar[frozenset[str]] = frozenset({"drag", "face", "reprompt"})  # of the edits it can do
 
     guidance: float = field(
-        default=7.5, metadata=_note("classifier-free guidance of a reprompt; a drag has none", "MasaCtrl")
+        default=7.5, metadata=note("classifier-free guidance of a reprompt; a drag has none", "MasaCtrl")
     )
     attend: float = field(
-        default=0.08, metadata=_note("from which share of denoising on it sees the source", "step A: 4 of 50, MasaCtrl")
+        default=0.08, metadata=note("from which share of denoising on it sees the source", "step A: 4 of 50, MasaCtrl")
     )
-    drag: float = field(
-        default=0.2, metadata=_note("at which share the latents are dragged", "step S: 10 of 50, paper")
-    )
+    drag: float = field(default=0.2, metadata=note("at which share the latents are dragged", "step S: 10 of 50, paper"))
     block: int = field(
-        default=2, metadata=_note("from which decoder block on it sees the source; 4 = none", "layers 10-15: MasaCtrl")
+        default=2, metadata=note("from which decoder block on it sees the source; 4 = none", "layers 10-15: MasaCtrl")
     )
-    features: int = field(default=2, metadata=_note("decoder block whose features guide", "DragDiffusion"))
+    features: int = field(default=2, metadata=note("decoder block whose features guide", "DragDiffusion"))
     during: bool = field(
-        default=False, metadata=_note("it sees the source while the latents are dragged, too", "off = DragDiffusion")
+        default=False, metadata=note("it sees the source while the latents are dragged, too", "off = DragDiffusion")
     )
     edited: bool = field(
         default=False,
-        metadata=_note("after a reprompt it sees its picture, not the source, once dragged", "off = MasaCtrl"),
+        metadata=note("after a reprompt it sees its picture, not the source, once dragged", "off = MasaCtrl"),
     )
     grid: float = field(
-        default=0.25, metadata=_note("of a reprompt: side of the maps of words, a share of the latents'", "MasaCtrl")
+        default=0.25, metadata=note("of a reprompt: side of the maps of words, a share of the latents'", "MasaCtrl")
     )
     threshold: float = field(
-        default=0.1, metadata=_note("of a reprompt: a map of words is the object from here on", "MasaCtrl")
+        default=0.1, metadata=note("of a reprompt: a map of words is the object from here on", "MasaCtrl")
     )
-    rounds: int = field(default=80, metadata=_note("at most so many rounds", "DragDiffusion: the paper says none"))
-    rate: float = field(default=0.01, metadata=_note("Adam's learning rate on the latents", "paper"))
-    mask: float = field(default=0.1, metadata=_note("weight of change outside the mask", "DragDiffusion"))
+    rounds: int = field(default=80, metadata=note("at most so many rounds", "DragDiffusion: the paper says none"))
+    rate: float = field(default=0.01, metadata=note("Adam's learning rate on the latents", "paper"))
+    mask: float = field(default=0.1, metadata=note("weight of change outside the mask", "DragDiffusion"))
     hard: bool = field(
-        default=False, metadata=_note("outside the mask nothing changes, instead of a weight", "off = published")
+        default=False, metadata=note("outside the mask nothing changes, instead of a weight", "off = published")
     )
     region: bool = field(
-        default=False, metadata=_note("pull the whole mask along, by a flow through the points", "off = published")
+        default=False, metadata=note("pull the whole mask along, by a flow through the points", "off = published")
     )
 
     def __post_init__(self) -> None:

@@ -23,16 +23,12 @@ from dragkit.features import observe
 from dragkit.geometry import Grid, Mask
 from dragkit.memorise import RELEASED, Training
 from dragkit.methods.masactrl import paired_eps
-from dragkit.methods.method import Job, Method, Step
+from dragkit.methods.method import Job, Method, Step, note
 from dragkit.methods.pulls import Pull, Swept, Templates, Tracked
 from dragkit.model import StableDiffusion
 from dragkit.regions import pairs, region
 from dragkit.schedule import clean, ddim
 from dragkit.source import guided_eps
-
-
-def _note(text: str, source: str) -> dict[str, str]:
-    return {"help": text, "source": source}
 
 
 class Aim(NamedTuple):
@@ -69,40 +65,40 @@ class DragDiffusion(Method):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"drag", "face"})  # of the edits it can do
 
-    guidance: float = field(default=1.0, metadata=_note("classifier-free guidance", "1 = off: paper, section 4"))
+    guidance: float = field(default=1.0, metadata=note("classifier-free guidance", "1 = off: paper, section 4"))
     lora: Training | None = field(
-        default=RELEASED, metadata=_note("how the picture is memorised; null = not at all", "released code")
+        default=RELEASED, metadata=note("how the picture is memorised; null = not at all", "released code")
     )
-    strength: float = field(default=0.7, metadata=_note("noise level that is optimised", "35 of 50: released code"))
-    rounds: int = field(default=80, metadata=_note("at most so many rounds a level", "released code"))
-    inner: int = field(default=1, metadata=_note("steps a round, each by new features", "1; 3 in GoodDrag"))
+    strength: float = field(default=0.7, metadata=note("noise level that is optimised", "35 of 50: released code"))
+    rounds: int = field(default=80, metadata=note("at most so many rounds a level", "released code"))
+    inner: int = field(default=1, metadata=note("steps a round, each by new features", "1; 3 in GoodDrag"))
     dragged: float = field(
         default=0.0,
-        metadata=_note("share of the levels, from the first down, to drag at", "one level; 7 of 50 GoodDrag"),
+        metadata=note("share of the levels, from the first down, to drag at", "one level; 7 of 50 GoodDrag"),
     )
-    rate: float = field(default=0.01, metadata=_note("Adam's learning rate on the latents", "paper, section 4"))
-    radius: int = field(default=1, metadata=_note("half width of a supervised patch, in cells", "r1 of the paper"))
-    search: int = field(default=3, metadata=_note("how far a point is looked for, in cells", "r2 of the paper"))
-    stride: float = field(default=1.0, metadata=_note("how far a patch is pulled, in cells", "1 = published"))
-    within: float = field(default=2.0, metadata=_note("a point is there within so many cells", "released code"))
-    mask: float = field(default=0.1, metadata=_note("weight of change outside the mask", "lambda of the paper"))
+    rate: float = field(default=0.01, metadata=note("Adam's learning rate on the latents", "paper, section 4"))
+    radius: int = field(default=1, metadata=note("half width of a supervised patch, in cells", "r1 of the paper"))
+    search: int = field(default=3, metadata=note("how far a point is looked for, in cells", "r2 of the paper"))
+    stride: float = field(default=1.0, metadata=note("how far a patch is pulled, in cells", "1 = published"))
+    within: float = field(default=2.0, metadata=note("a point is there within so many cells", "released code"))
+    mask: float = field(default=0.1, metadata=note("weight of change outside the mask", "lambda of the paper"))
     hard: bool = field(
         default=False,
-        metadata=_note("outside the mask nothing changes, instead of a weight", "DragFlow; off = published"),
+        metadata=note("outside the mask nothing changes, instead of a weight", "DragFlow; off = published"),
     )
     preserve: bool = field(
-        default=False, metadata=_note("pull towards the features of the picture unedited", "GoodDrag; off = published")
+        default=False, metadata=note("pull towards the features of the picture unedited", "GoodDrag; off = published")
     )
     template: bool = field(
-        default=False, metadata=_note("patches walk by templates, no point is tracked", "FreeDrag; off = published")
+        default=False, metadata=note("patches walk by templates, no point is tracked", "FreeDrag; off = published")
     )
-    expected: float = field(default=1.0, metadata=_note("loss that a template's step starts with", "l of FreeDrag"))
+    expected: float = field(default=1.0, metadata=note("loss that a template's step starts with", "l of FreeDrag"))
     region: bool = field(
-        default=False, metadata=_note("pull the whole mask along, by a flow through the points", "off = published")
+        default=False, metadata=note("pull the whole mask along, by a flow through the points", "off = published")
     )
-    block: int = field(default=2, metadata=_note("decoder block whose features guide", "third of four: released code"))
+    block: int = field(default=2, metadata=note("decoder block whose features guide", "third of four: released code"))
     control: int = field(
-        default=2, metadata=_note("decoder block from which on the source gives keys, values", "layers 10-15: code")
+        default=2, metadata=note("decoder block from which on the source gives keys, values", "layers 10-15: code")
     )
 
     def __post_init__(self) -> None:

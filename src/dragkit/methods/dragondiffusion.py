@@ -17,17 +17,13 @@ from dragkit.attention import Rule, attend, inject
 from dragkit.carry import start, token_parts
 from dragkit.energy import Features, energy
 from dragkit.features import observe, on_grid
-from dragkit.methods.method import Job, Method, Step
+from dragkit.methods.method import Job, Method, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
 from dragkit.schedule import clean, ddim
 from dragkit.source import BLOCKS, Record, Source, guided_eps, recorded_eps
 
 Window = tuple[float, float]  # from and to, as shares of the denoising: step i of 50 is i / 50
-
-
-def _note(text: str, source: str) -> dict[str, str]:
-    return {"help": text, "source": source}
 
 
 @dataclass(frozen=True)
@@ -38,53 +34,51 @@ class DragonDiffusion(Method):
     Windows are shares of the denoising, so they follow the number of steps.
     """
 
-    guidance: float = field(default=4.0, metadata=_note("classifier-free guidance", "DragonDiffusion, released code"))
-    strength: float = field(default=1.0, metadata=_note("multiplies all guidance", "1 = published"))
-    edit: float = field(default=1.0, metadata=_note("multiplies the edit term", "1 = published"))
-    content: float = field(default=1.0, metadata=_note("multiplies the content term", "1 = published"))
-    contrast: float = field(default=1.0, metadata=_note("multiplies the contrast term", "1 = published"))
-    inpaint: float = field(default=1.0, metadata=_note("multiplies the inpainting term", "1 = published"))
-    guided: Window = field(default=(0.0, 0.6), metadata=_note("guided share of denoising", "steps 0..29 of 50, code"))
-    alternate: float = field(
-        default=1.0, metadata=_note("guide every second step from here", "off in 'D'; 0.2 in 'D+'")
-    )
-    repeats: int = field(default=1, metadata=_note("passes of a time-travel step", "1 in 'D'; 3 in 'D+'"))
-    travel: Window = field(default=(0.44, 0.58), metadata=_note("time travel", "steps 22, 24, 26, 28 of 50, 'D+'"))
-    sde: float = field(default=0.0, metadata=_note("regional noise", "0 in 'D'; 0.4 in 'D+'"))
+    guidance: float = field(default=4.0, metadata=note("classifier-free guidance", "DragonDiffusion, released code"))
+    strength: float = field(default=1.0, metadata=note("multiplies all guidance", "1 = published"))
+    edit: float = field(default=1.0, metadata=note("multiplies the edit term", "1 = published"))
+    content: float = field(default=1.0, metadata=note("multiplies the content term", "1 = published"))
+    contrast: float = field(default=1.0, metadata=note("multiplies the contrast term", "1 = published"))
+    inpaint: float = field(default=1.0, metadata=note("multiplies the inpainting term", "1 = published"))
+    guided: Window = field(default=(0.0, 0.6), metadata=note("guided share of denoising", "steps 0..29 of 50, code"))
+    alternate: float = field(default=1.0, metadata=note("guide every second step from here", "off in 'D'; 0.2 in 'D+'"))
+    repeats: int = field(default=1, metadata=note("passes of a time-travel step", "1 in 'D'; 3 in 'D+'"))
+    travel: Window = field(default=(0.44, 0.58), metadata=note("time travel", "steps 22, 24, 26, 28 of 50, 'D+'"))
+    sde: float = field(default=0.0, metadata=note("regional noise", "0 in 'D'; 0.4 in 'D+'"))
     noisy: Window = field(
-        default=(0.22, 0.4), metadata=_note("where regional noise is added", "steps 11..19 of 50, 'D+'")
+        default=(0.22, 0.4), metadata=note("where regional noise is added", "steps 11..19 of 50, 'D+'")
     )
-    inject: Window = field(default=(0.1, 1.0), metadata=_note("source keys and values", "steps 5..49 of 50, code"))
+    inject: Window = field(default=(0.1, 1.0), metadata=note("source keys and values", "steps 5..49 of 50, code"))
     inject_pair: Window = field(
-        default=(0.0, 0.72), metadata=_note("keys and values of two pictures", "steps 0..35 of 50, code")
+        default=(0.0, 0.72), metadata=note("keys and values of two pictures", "steps 0..35 of 50, code")
     )
-    reference: str = field(default="bank", metadata=_note("bank | branch", "published bank; first version's branch"))
+    reference: str = field(default="bank", metadata=note("bank | branch", "published bank; first version's branch"))
     mapped: bool = field(
-        default=False, metadata=_note("map Move's cosine to [0, 1]", "unclamped it has a pole at -1/4; off = published")
+        default=False, metadata=note("map Move's cosine to [0, 1]", "unclamped it has a pole at -1/4; off = published")
     )
-    fresh: float = field(default=0.0, metadata=_note("share of fresh noise in vacated cells", "0 = published"))
+    fresh: float = field(default=0.0, metadata=note("share of fresh noise in vacated cells", "0 = published"))
     temperature: float = field(
-        default=1.0, metadata=_note("deviation of the fresh noise; below 1 less is invented", "1 = published")
+        default=1.0, metadata=note("deviation of the fresh noise; below 1 less is invented", "1 = published")
     )
     restyle: float = field(
         default=0.0,
-        metadata=_note("noise of a repainted object takes the reference's mean, deviation", "0 = published"),
+        metadata=note("noise of a repainted object takes the reference's mean, deviation", "0 = published"),
     )
     near: float = field(
-        default=0.0, metadata=_note("fill like a ring this wide, of the shorter side; 0 = everything", "0 = published")
+        default=0.0, metadata=note("fill like a ring this wide, of the shorter side; 0 = everything", "0 = published")
     )
     hide: bool = field(
-        default=False, metadata=_note("cells see only what belongs there: docs/dragondiffusion.md", "off = published")
+        default=False, metadata=note("cells see only what belongs there: docs/dragondiffusion.md", "off = published")
     )
     warp: bool = field(
-        default=False, metadata=_note("Move, Drag, Face take from the source warped in pixels", "off = published")
+        default=False, metadata=note("Move, Drag, Face take from the source warped in pixels", "off = published")
     )
-    radius: int = field(default=1, metadata=_note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
+    radius: int = field(default=1, metadata=note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     blocks: tuple[int, ...] = field(
-        default=BLOCKS, metadata=_note("up blocks whose features guide", "second and third of four, section 3.2")
+        default=BLOCKS, metadata=note("up blocks whose features guide", "second and third of four, section 3.2")
     )
     weights: Mapping[str, Weights] = field(
-        default_factory=lambda: PUBLISHED, metadata=_note("weights per kind of edit", "DragonDiffusion, released code")
+        default_factory=lambda: PUBLISHED, metadata=note("weights per kind of edit", "DragonDiffusion, released code")
     )
 
     def __post_init__(self) -> None:

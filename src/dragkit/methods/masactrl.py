@@ -18,15 +18,11 @@ from torch import Tensor
 from dragkit.attention import Part, Tokens, apart, attend, attend_words, decoder_layers, inject, mutual, token_masks
 from dragkit.edits import Reprompt
 from dragkit.geometry import Grid, Mask
-from dragkit.methods.method import Job, Method, Step
+from dragkit.methods.method import Job, Method, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.schedule import clean, ddim
 from dragkit.source import guided_eps
 from dragkit.words import Maps, collect, tokens_of, word_map
-
-
-def _note(text: str, source: str) -> dict[str, str]:
-    return {"help": text, "source": source}
 
 
 @dataclass(frozen=True)
@@ -40,15 +36,15 @@ class MasaCtrl(Method):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"reprompt"})  # of the edits it can do
 
-    guidance: float = field(default=7.5, metadata=_note("classifier-free guidance", "released code"))
-    start: float = field(default=0.08, metadata=_note("from which share of denoising on", "step 4 of 50: section 4.1"))
-    block: int = field(default=2, metadata=_note("from which decoder block on; 4 = none", "layers 10-15: section 4.1"))
-    reference: str = field(default="bank", metadata=_note("bank | branch", "branch = published; bank costs no pass"))
+    guidance: float = field(default=7.5, metadata=note("classifier-free guidance", "released code"))
+    start: float = field(default=0.08, metadata=note("from which share of denoising on", "step 4 of 50: section 4.1"))
+    block: int = field(default=2, metadata=note("from which decoder block on; 4 = none", "layers 10-15: section 4.1"))
+    reference: str = field(default="bank", metadata=note("bank | branch", "branch = published; bank costs no pass"))
     grid: float = field(
-        default=0.25, metadata=_note("side of the maps of words, as a share of the latents'", "16 of 64: released code")
+        default=0.25, metadata=note("side of the maps of words, as a share of the latents'", "16 of 64: released code")
     )
     threshold: float = field(
-        default=0.1, metadata=_note("a map of words, 0 to 1, is the object from here on", "released code")
+        default=0.1, metadata=note("a map of words, 0 to 1, is the object from here on", "released code")
     )
 
     def __post_init__(self) -> None:

@@ -84,6 +84,11 @@ class Method(Protocol):
         ...
 
 
+def note(text: str, source: str) -> dict[str, str]:
+    """The metadata of a method's field: what it is, and where its default comes from."""
+    return {"help": text, "source": source}
+
+
 def check(method: Method, edits: Sequence[Edit]) -> None:
     """Refuse edits that a method cannot do, alone or together: ValueError with one sentence."""
     for edit in edits:

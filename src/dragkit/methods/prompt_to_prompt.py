@@ -19,7 +19,7 @@ from dragkit.attention import Rule, Ruled, WordRule, attend, attend_words, word_
 from dragkit.edits import Reprompt
 from dragkit.geometry import Grid
 from dragkit.methods.masactrl import paired_eps
-from dragkit.methods.method import Job, Method, Step
+from dragkit.methods.method import Job, Method, Step, note
 from dragkit.methods.wording import Wording, reword
 from dragkit.model import StableDiffusion
 from dragkit.nulltext import fitted
@@ -29,10 +29,6 @@ from dragkit.words import collect, tokens_of
 
 Words = tuple[list[int], list[int]]  # tokens in the source's prompt and in the new one
 POOL = 3  # cells a side over which the maps of words are max-pooled: released code
-
-
-def _note(text: str, source: str) -> dict[str, str]:
-    return {"help": text, "source": source}
 
 
 class Pass(NamedTuple):
@@ -53,41 +49,39 @@ class PromptToPrompt(Method):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"reprompt"})  # of the edits it can do
 
-    guidance: float = field(default=7.5, metadata=_note("classifier-free guidance", "released code"))
+    guidance: float = field(default=7.5, metadata=note("classifier-free guidance", "released code"))
     cross: float = field(
-        default=0.8, metadata=_note("share of denoising under the source's attention to words", "released code")
+        default=0.8, metadata=note("share of denoising under the source's attention to words", "released code")
     )
-    self_attention: float = field(
-        default=0.4, metadata=_note("likewise under its attention to itself", "released code")
-    )
+    self_attention: float = field(default=0.4, metadata=note("likewise under its attention to itself", "released code"))
     fine: float = field(
         default=0.25,
-        metadata=_note("finest grid of that, side as a share of the latents'", "16 of 64: released code"),
+        metadata=note("finest grid of that, side as a share of the latents'", "16 of 64: released code"),
     )
     blend: float = field(
-        default=0.2, metadata=_note("from which share on the rest is the source's; 1 = never", "released code")
+        default=0.2, metadata=note("from which share on the rest is the source's; 1 = never", "released code")
     )
     grid: float = field(
-        default=0.25, metadata=_note("side of the maps of words, as a share of the latents'", "16 of 64: released code")
+        default=0.25, metadata=note("side of the maps of words, as a share of the latents'", "16 of 64: released code")
     )
     threshold: float = field(
-        default=0.3, metadata=_note("a map of words, at most 1, is the object above this", "released code")
+        default=0.3, metadata=note("a map of words, at most 1, is the object above this", "released code")
     )
     stretched: bool = field(
-        default=False, metadata=_note("a map of words is stretched to 0 to 1, not only to 1", "off = published")
+        default=False, metadata=note("a map of words is stretched to 0 to 1, not only to 1", "off = published")
     )
     fed: bool = field(
         default=True,
-        metadata=_note("the source is its own trajectory, not sampled anew under guidance", "off = published"),
+        metadata=note("the source is its own trajectory, not sampled anew under guidance", "off = published"),
     )
     source_null: bool = field(
         default=False,
-        metadata=_note(
+        metadata=note(
             "the source's prompt in the place of the unconditional text", "arXiv 2305.16807; off = published"
         ),
     )
     null_text: bool = field(
-        default=False, metadata=_note("optimise the unconditional text of a real picture", "arXiv 2211.09794")
+        default=False, metadata=note("optimise the unconditional text of a real picture", "arXiv 2211.09794")
     )
 
     def __post_init__(self) -> None:
