@@ -68,7 +68,7 @@ MAY = {
         "schedule",
         "source",
     },
-    "sheet": {"edits", "geometry"},
+    "sheet": {"edits", "forms", "geometry"},
     "demo": {"editor", "sheet", "toy"},
     "bench": {
         "bench",

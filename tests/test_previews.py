@@ -102,6 +102,12 @@ def test_later_edits_lie_on_top():
     assert (preview(scene(), moves[::-1])[there] == (200, 30, 30)).all()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 2)])
+def test_the_smallest_pictures_are_pictures(size):
+    given = noise(0, size)
+    assert preview(given, Drag(handles=[(0, 0)], targets=[size])).shape == given.shape
+
+
 def test_a_drag_is_bent_as_one_asks():
     given = noise()
     assert not np.array_equal(preview(given, EDITS["drag"]), preview(given, EDITS["drag"], rigid))

@@ -148,3 +148,12 @@ def test_a_contact_sheet_names_rows_and_columns():
     assert written[:y0, x0:].any()  # above its column
     assert written[y0:y1, :x0].any()  # beside its row
     assert not written[y0:y1, x0:x1].any()
+
+
+def test_a_region_that_is_dragged_is_drawn_where_it_was_and_where_it_goes() -> None:
+    plain = np.zeros((30, 40, 3), np.uint8)
+    start, end = [(4, 4), (14, 4), (14, 14)], [(20, 10), (32, 10), (32, 24)]
+    drawn = annotate(plain, [Drag(regions=[(start, end)])], zoom=1)
+    assert drawn[6, 12].any()  # tinted
+    assert drawn[10, 28].any()  # outlined
+    assert not drawn[27, 4].any()

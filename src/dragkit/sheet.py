@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
+from dragkit.forms import PolygonMask
 from dragkit.geometry import Mask, apply, centroid, placement, warp_mask
 
 Pixels = NDArray[np.uint8]
@@ -51,6 +52,10 @@ def annotate(picture: Pixels, edits: Sequence[Edit], zoom: int = ZOOM) -> Pixels
                     _outline(drawn, edit.mask.array(size), OBJECT, zoom)
                 for handle, target in zip(edit.handles, edit.targets, strict=True):
                     _arrow(drawn, np.array(handle), np.array(target), zoom)
+                for start, end in edit.regions:
+                    _outline(drawn, PolygonMask(polygon=start).array(size), OBJECT, zoom)
+                    _outline(drawn, PolygonMask(polygon=end).array(size), PLACE, zoom, tint=False)
+                    _arrow(drawn, np.mean(start, 0), np.mean(end, 0), zoom)
             case Reprompt():
                 for shape, colour in ((edit.target_mask, PLACE), (edit.mask, OBJECT)):
                     if shape is not None:

@@ -179,8 +179,8 @@ def _slope(offset: Offsets, axis: int) -> Offsets:
 
 
 def sampled(picture: NDArray[Any], offset: Offsets) -> NDArray[Any]:
-    """A picture [h, w, ...] looked up at every pixel plus its offset [h, w, 2]; it is mirrored beyond its border."""
+    """A picture [h, w, ...] looked up at every pixel plus its offset [h, w, 2]; its border goes on for ever."""
     h, w = offset.shape[:2]
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     x, y = x + offset[..., 0], y + offset[..., 1]
-    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), picture.dtype)
+    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), picture.dtype)
