@@ -155,5 +155,5 @@ def test_a_region_that_is_dragged_is_drawn_where_it_was_and_where_it_goes() -> N
     start, end = [(4, 4), (14, 4), (14, 14)], [(20, 10), (32, 10), (32, 24)]
     drawn = annotate(plain, [Drag(regions=[(start, end)])], zoom=1)
     assert drawn[6, 12].any()  # tinted
-    assert drawn[10, 28].any()  # outlined
+    assert drawn[20, 31].any()  # outlined
     assert not drawn[27, 4].any()
