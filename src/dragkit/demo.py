@@ -22,7 +22,7 @@ EDITS = (
     ("remove", "remove", 1),
     ("replace", "replace", 2),
     ("paste", "paste", 0),
-    ("drag", "drag", 0),
+    ("drag", "drag", 5),
     ("drag a face", "face_drag", 2),
     ("face 17 points", "face17", 2),
     ("face 68 points", "face68", 4),
