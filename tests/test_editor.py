@@ -204,3 +204,10 @@ def test_prompts_are_in_the_source_and_words_that_nobody_reads_are_told(editor, 
     result = editor(source, Reprompt(prompt="a blue cup"))
     assert [note.startswith('the prompt is too long: "cup a cup') or note for note in result.notes] == [True]
     assert not editor(picture, Reprompt(prompt="a blue cup"), steps=2).notes
+
+
+def test_a_source_keeps_its_own_prompt_and_says_so(editor, picture):
+    source = editor.invert(picture, "a red cup", steps=2)
+    told = editor(source, Reprompt(prompt="a blue cup", source_prompt="a green cup"))
+    assert told.notes == ('the source was made with the prompt "a red cup", which is used',)
+    assert not editor(source, Reprompt(prompt="a blue cup", source_prompt="a red cup")).notes

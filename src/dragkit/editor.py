@@ -248,15 +248,19 @@ class Editor:
                 callback(step)
         pixels = self.finish(step, source, job.edits if preserve else None)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
-        said = (
-            source.prompt,
-            negative_prompt,
-            reference_prompt,
-            *(e.prompt for e in job.edits if isinstance(e, Reprompt)),
-        )
-        notes = tuple(f'the prompt is too long: "{cut}" is not read' for cut in map(self.model.unread, said) if cut)
+        notes = self._notes(job, (source.prompt, negative_prompt, reference_prompt))
         settings = asdict(how)
         return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels, notes)
+
+    def _notes(self, job: Job, prompts: Sequence[str]) -> tuple[str, ...]:
+        """What a person should know of the words that were given."""
+        reprompts = [edit for edit in job.edits if isinstance(edit, Reprompt)]
+        cuts = map(self.model.unread, (*prompts, *(edit.prompt for edit in reprompts)))
+        notes = [f'the prompt is too long: "{cut}" is not read' for cut in cuts if cut]
+        for edit in reprompts:
+            if edit.source_prompt not in ("", job.source.prompt):
+                notes.append(f'the source was made with the prompt "{job.source.prompt}", which is used')
+        return tuple(notes)
 
     def _references(self, how: Method, wishes: Sequence[Edit], source: Source, prompt: str) -> list[Source | None]:
         """What each edit takes from. Of a method that warps, each one shows what those before it do."""

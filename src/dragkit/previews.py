@@ -19,9 +19,7 @@ from dragkit.geometry import Mask, Size, dilate, placement, warp_cover, warp_pic
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
 
-RIM = (
-    0.008  # by which a hole is larger than what left it, of the shorter side: 0 to 0.03 tried on 64 development scenes
-)
+RIM = 0.008  # by which a hole is larger than what left it, of the shorter side: 0 to 0.03 tried on 64 scenes
 
 
 def preview(picture: Pixels, edits: Edit | Sequence[Edit], displacement: warp.Displacement = elastic) -> Pixels:

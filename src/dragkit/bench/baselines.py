@@ -14,14 +14,13 @@ import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
-from dragkit.bench.metrics import Array, Mask, Picture, nearest, size_of, squared_error
+from dragkit.bench.metrics import Array, Picture, nearest, size_of, squared_error
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
-from dragkit.geometry import placement, resize, warp_mask, warp_picture
+from dragkit.geometry import filled, placement, resize, warp_mask, warp_picture
 from dragkit.source import to_picture, to_tensor
 from dragkit.toy.tasks import KINDS, Task
 
-INPAINT = 3.0  # px, radius of OpenCV's inpainting (Telea 2004), as its documentation's example
 STAMP = 0.04  # half side of a stamped patch, of the shorter side: 5 px of 128, the second of DAI's four radii
 SLACK = 0.1  # smoothing of the warp's spline: landmarks a fraction of a pixel apart may disagree
 
@@ -127,9 +126,9 @@ def moved_pixels(picture: Picture, edit: Edit) -> Picture:
             mask = edit.mask.array(size)
             forward = placement(mask, edit.offset, edit.scale, edit.angle)
             landed = warp_mask(mask, forward, size)
-            return np.where(landed[..., None], warp_picture(picture, forward, size), inpaint(picture, mask))
+            return np.where(landed[..., None], warp_picture(picture, forward, size), filled(picture, mask))
         case Remove():
-            return inpaint(picture, edit.mask.array(size))
+            return filled(picture, edit.mask.array(size))
         case Replace():
             return _recoloured(picture, edit)
         case Paste():
@@ -141,10 +140,6 @@ def moved_pixels(picture: Picture, edit: Edit) -> Picture:
             return warped(picture, *endpoints(edit))
         case Reprompt():
             raise ValueError("words move no pixels; leave the row out")
-
-
-def inpaint(picture: Picture, hole: Mask) -> Picture:
-    return np.asarray(cv2.inpaint(picture, hole.astype(np.uint8), INPAINT, cv2.INPAINT_TELEA), np.uint8)
 
 
 def _recoloured(picture: Picture, edit: Replace) -> Picture:
