@@ -11,7 +11,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "dragkit"
 
 # What each room may import from inside dragkit; a folder stands for all its files.
 MAY = {
-    "pictures": set(),
+    "metadata": set(),
+    "pictures": {"metadata"},
     "forms": {"pictures"},
     "edits": {"forms", "pictures"},
     "schedule": set(),
@@ -32,10 +33,11 @@ MAY = {
     "memorise": {"geometry", "lora", "model", "source"},
     "points": {"energy", "geometry"},
     "regions": {"edits", "forms", "geometry"},
+    "windows": {"edits", "forms", "geometry", "regions"},
     "displacement": {"geometry"},
     "warp": {"displacement", "edits", "forms", "geometry", "regions"},
     "previews": {"displacement", "edits", "geometry", "warp"},
-    "references": {"edits", "geometry", "model", "regions", "source", "toy"},
+    "references": {"edits", "geometry", "model", "previews", "source", "toy", "warp"},
     "plans": {"points", "edits", "energy", "geometry", "methods", "regions", "source"},  # methods, source: types only
     "carry": {"attention", "geometry", "methods", "plans"},  # methods: types only
     "methods": {
@@ -54,6 +56,7 @@ MAY = {
         "regions",
         "schedule",
         "source",
+        "warp",
         "words",
     },
     "editor": {
@@ -67,6 +70,7 @@ MAY = {
         "regions",
         "schedule",
         "source",
+        "windows",
     },
     "sheet": {"edits", "forms", "geometry"},
     "demo": {"editor", "sheet", "toy"},
@@ -78,12 +82,14 @@ MAY = {
         "features",
         "forms",
         "geometry",
+        "memorise",
         "methods",
         "model",
         "pictures",
         "plans",
         "schedule",
         "sheet",
+        "regions",
         "source",
         "toy",
     },
@@ -98,11 +104,13 @@ MAY = {
         "forms",
         "lora",
         "memorise",
+        "metadata",
         "methods",
         "pictures",
         "previews",
         "source",
         "toy",
+        "windows",
     },
 }
 

@@ -42,6 +42,16 @@ def test_inversion_makes_as_many_calls_as_sampling_and_records_in_the_same_ones(
     assert len(calls) == 6
 
 
+@pytest.mark.parametrize(("depth", "top"), [(0.0, 0), (0.5, 3), (0.7, 5), (1.0, 6)])
+def test_an_inversion_in_part_is_the_beginning_of_the_whole(tiny, picture, calls, depth, top):
+    text = tiny.embed(["", "a"])
+    whole = invert(tiny, picture, SIZE, tiny.schedule(6), text)
+    calls.clear()
+    part = invert(tiny, picture, SIZE, tiny.schedule(6), text, depth=depth)
+    assert len(calls) == part.top == len(part.records) == top
+    assert torch.equal(part.latents, whole.latents[: top + 1])
+
+
 def test_a_refined_move_starts_from_a_guess_that_costs_no_pass(tiny, picture, calls):
     source = invert(tiny, picture, SIZE, tiny.schedule(6), tiny.embed(["", "a"]), refine=2)
     assert len(calls) == 2 * 6 + 2  # the first two levels have nothing to extrapolate from

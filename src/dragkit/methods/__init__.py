@@ -13,8 +13,10 @@ from dragkit.methods.dragondiffusion import DIFFEDITOR, TOY, DragonDiffusion
 from dragkit.methods.masactrl import MasaCtrl
 from dragkit.methods.method import Job, Method, Step
 from dragkit.methods.prompt_to_prompt import PromptToPrompt
+from dragkit.methods.warp import Warp
 
 METHODS: dict[str, Method] = {
+    "warp": Warp(),
     "dragondiffusion": DragonDiffusion(),
     "diffeditor": DIFFEDITOR,
     "dragdiffusion": DragDiffusion(),
@@ -58,6 +60,7 @@ __all__ = [
     "Method",
     "PromptToPrompt",
     "Step",
+    "Warp",
     "default",
     "for_model",
 ]
