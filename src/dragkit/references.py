@@ -12,7 +12,7 @@ from dragkit.geometry import Size, feather, fit, placement, resize, warp_picture
 from dragkit.model import StableDiffusion
 from dragkit.previews import preview
 from dragkit.source import Source, invert, to_picture
-from dragkit.warp import field
+from dragkit.warp import field, landed
 
 Pixels = NDArray[np.uint8]
 HOLE_RIM = 0.03  # round a hole, of the shorter side, what is lost comes back gradually: as wide as holes grow
@@ -55,7 +55,8 @@ def lost(model: StableDiffusion, picture: Source, edits: Sequence[Edit]) -> NDAr
     """What the autoencoder loses of a picture warped by edits, in levels [h, w, 3]; nothing where it has a hole."""
     trip = resize(to_picture(model.decode(picture.latents[:1])), picture.size)
     moved = field(edits, picture.size)
-    known = moved.confidence * (1 - feather(moved.vacated, HOLE_RIM * min(picture.size)))
+    rim = feather(moved.vacated, HOLE_RIM * min(picture.size))
+    known = moved.confidence * np.where(landed(edits, picture.size), 1, 1 - rim)
     return (picture.picture.astype(np.float32) - trip) * known[..., None]
 
 

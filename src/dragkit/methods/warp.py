@@ -22,11 +22,11 @@ from torch import Tensor
 
 from dragkit import warp
 from dragkit.attention import Memory, Part, Tokens, attend, inject, token_masks
-from dragkit.edits import Edit, Paste
+from dragkit.edits import Edit
 from dragkit.geometry import Grid, Mask, dilate, resize
 from dragkit.methods.method import Job, Method, Step, note
 from dragkit.model import StableDiffusion
-from dragkit.regions import GROW, edited, pasted
+from dragkit.regions import GROW, edited
 from dragkit.schedule import clean, ddim
 from dragkit.source import Source, guided_eps, recorded_eps, to_tensor
 
@@ -58,8 +58,8 @@ class Warp(Method):
     guidance: float = field(default=1.0, metadata=note("classifier-free guidance", "1 = off, as DragDiffusion"))
     strength: float = field(default=0.7, metadata=note("noise level that denoising starts from", "35 of 50, as there"))
     held: float = field(
-        default=0.5,
-        metadata=note("share of the steps in which sure cells are held to the warped picture", "0.8 LazyDrag"),
+        default=0.8,
+        metadata=note("share of the steps in which sure cells are held to the warped picture", "LazyDrag"),
     )
     fresh: float = field(default=1.0, metadata=note("share of fresh noise in holes", "FastDrag fills them otherwise"))
     temperature: float = field(
@@ -127,12 +127,14 @@ class Warp(Method):
         size, latents = job.source.size, job.source.latents
         h, w = latents.shape[-2:]
         grid, moved = Grid(size, (h, w)), warp.field(job.edits, size)
-        objects = _objects(job.edits, moved.vacated)
+        objects = warp.landed(job.edits, size)
         hole = dilate(moved.vacated, self.margin * min(size)) & ~objects
         changed = dilate(hole | objects | moved.offset.any(-1), GROW * min(size))
         inside = grid.cells(changed & np.logical_or.reduce([edited(edit, size) for edit in job.edits]), TOUCHED)
         unknown = grid.cells(hole, TOUCHED_BY_HOLE)
-        sure = cv2.resize(moved.confidence, (w, h), interpolation=cv2.INTER_AREA) * ~unknown
+        solid = grid.cells(objects, TOUCHED_BY_OBJECT)
+        unknown &= ~solid
+        sure = np.where(solid, 1, cv2.resize(moved.confidence, (w, h), interpolation=cv2.INTER_AREA) * ~unknown)
         seen, holes, things = (_tokens(mask, (h, w)) for mask in (~hole, hole, objects))
         for count, tokens in seen.items():  # coarse grids may have room for nothing else: then all is seen
             things[count] &= bool((tokens & ~things[count]).any())
@@ -142,6 +144,7 @@ class Warp(Method):
 
 
 TOUCHED = 0.02  # share of a latent cell that an edit must touch for it to change: as DragonDiffusion
+TOUCHED_BY_OBJECT = 0.1  # and an object, for it to be held: else thin parts are lost, edit by edit
 TOUCHED_BY_HOLE = 0.25  # and a hole, for it to be filled: what the autoencoder mixes with a known quarter is unknown
 
 
@@ -174,14 +177,6 @@ def _told(model: StableDiffusion, job: Job, hole: Mask) -> StableDiffusion:
     w, h = warped.canvas
     there = torch.as_tensor(Grid(warped.size, (h, w)).cells(hole))
     return model.filling(to_tensor(resize(warped.picture, warped.canvas), model), there)
-
-
-def _objects(edits: Sequence[Edit], like: Mask) -> Mask:
-    """Where what moves as a whole, or is pasted, comes to lie [h, w]."""
-    size = (like.shape[1], like.shape[0])
-    landed = [piece.cover >= 0.5 for piece in warp.pieces(edits, size)]
-    landed += [pasted(edit, size) for edit in edits if isinstance(edit, Paste)]
-    return np.asarray(np.logical_or.reduce([np.zeros_like(like), *landed]), bool)
 
 
 def _tokens(mask: Mask, latent: tuple[int, int]) -> dict[int, Tensor]:
