@@ -18,7 +18,9 @@ from dragkit.forms import PngMask, Point
 from dragkit.geometry import Mask, Size, placement, warp_mask
 from dragkit.regions import pasted, region
 
-CONTEXT = 0.25  # round what is edited, on every side, of its longer side
+# Round what is edited, on every side, of its longer side: of 0.1, 0.25 and 0.5 the best on 8 development scenes of
+# 384x288 px (4 moves, 4 drags, 10 steps): 9.0, 9.1, 8.5 dB nearer to the true answer, the whole picture 7.1.
+CONTEXT = 0.25
 HEAD = 0.5  # round the landmarks of a face, likewise: hair and ears lie outside them
 WHOLE = 0.75  # of a picture: a window larger than this has less than 1.15 times its detail, and is not worth it
 FADE = 0.04  # width of the blend at a window's sides, of its shorter one: as the blend round what is edited
