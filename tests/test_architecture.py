@@ -37,7 +37,7 @@ MAY = {
     "displacement": {"geometry"},
     "warp": {"displacement", "edits", "forms", "geometry", "regions"},
     "previews": {"displacement", "edits", "geometry", "warp"},
-    "references": {"edits", "geometry", "model", "previews", "source", "toy", "warp"},
+    "references": {"edits", "geometry", "methods", "model", "previews", "source", "toy", "warp"},  # methods: what a result knows
     "plans": {"points", "edits", "energy", "geometry", "methods", "regions", "source"},  # methods, source: types only
     "carry": {"attention", "geometry", "methods", "plans"},  # methods: types only
     "methods": {
@@ -76,6 +76,7 @@ MAY = {
     "demo": {"editor", "sheet", "toy"},
     "bench": {
         "bench",
+        "displacement",
         "editor",
         "edits",
         "energy",
@@ -87,11 +88,13 @@ MAY = {
         "model",
         "pictures",
         "plans",
+        "previews",
         "schedule",
         "sheet",
         "regions",
         "source",
         "toy",
+        "warp",
     },
     "toy": {"edits", "forms", "pictures", "schedule", "toy"},
     "cli": {

@@ -2,7 +2,7 @@ import numpy as np
 
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
 from dragkit.previews import preview
-from dragkit.references import lost, referred, warped, with_landmarks
+from dragkit.references import known, referred, warped, with_landmarks
 from dragkit.source import to_picture
 from tiny import SIZE
 
@@ -64,15 +64,16 @@ def test_it_is_inverted_as_far_as_the_method_reads_it(calm, source):
     assert (half.top, len(half.records), none.top, none.records) == (1, 1, 0, ())
 
 
-def test_what_is_lost_is_nothing_where_a_hole_is(calm, source):
+def test_what_moved_as_a_whole_is_known_and_a_hole_is_not(calm, source):
     edit = Move(mask=BOX, offset=(20, 12))
     found = ahead(calm, source, edit, depth=0.0)
-    missing = lost(calm, found, [edit])
-    assert missing.shape == source.picture.shape
-    assert not missing[9:19, 9:19].any()
+    sure = known(calm, found, [edit])
+    assert sure.whole[21:31, 29:39].all()
+    assert sure.whole.sum() < 200
+    assert not sure.lost[9:19, 9:19].any()
     trip = to_picture(calm.decode(found.latents[:1]))
-    landed = (slice(22, 30), slice(30, 38))
-    assert np.allclose((trip + missing)[landed], found.picture[landed], atol=1e-3)
+    assert np.abs(sure.applied(trip).astype(int) - found.picture)[36:].max() <= 1  # where nothing happens
+    assert np.array_equal(sure.applied(trip)[sure.whole], found.picture[sure.whole])
 
 
 def test_landmarks_of_another_picture_are_scaled_to_this_one():

@@ -28,6 +28,8 @@ def test_pictures_and_tensors_are_inverse(tiny, picture):
     x = to_tensor(picture, tiny)
     assert x.shape == (1, 3, SIZE[1], SIZE[0])
     assert np.array_equal(to_picture(x), picture)
+    picture.flags.writeable = False  # as that of a result: torch would warn of it
+    assert torch.equal(to_tensor(picture, tiny), x)
 
 
 def test_inversion_makes_as_many_calls_as_sampling_and_records_in_the_same_ones(tiny, picture, calls):

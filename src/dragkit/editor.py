@@ -24,7 +24,7 @@ from dragkit.memorise import RELEASED, Training, memorise
 from dragkit.methods import Job, Method, Step, default, for_model
 from dragkit.methods.method import STEPS, check
 from dragkit.model import StableDiffusion
-from dragkit.references import lost, referred, warped, with_landmarks
+from dragkit.references import known, referred, warped, with_landmarks
 from dragkit.regions import put_back
 from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
@@ -200,7 +200,7 @@ class Editor:
             if step is None:
                 return
             if step.level == 0 and how.detail and job.warped is not None:
-                step = step._replace(lost=lost(self.model, job.warped, job.edits))
+                step = step._replace(known=known(self.model, job.warped, job.edits))
             yield step
 
     def _remembered(self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None) -> Source:
@@ -313,8 +313,8 @@ class Editor:
     def finish(self, step: Step, source: Source, edits: Sequence[Edit] | None) -> Pixels:
         """The last step at the picture's own size; with `edits`, pixels outside their region are the source's."""
         pixels = resize(to_picture(self.model.decode(step.latents)), source.size)
-        if step.lost is not None:
-            pixels = (pixels + step.lost).round().clip(0, 255).astype(np.uint8)
+        if step.known is not None:
+            pixels = step.known.applied(pixels)
         return pixels if edits is None else put_back(pixels, source.picture, edits)
 
     def _job(

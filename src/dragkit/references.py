@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dragkit.edits import Edit, Face, Paste, Replace, Reprompt
 from dragkit.geometry import Size, feather, fit, placement, resize, warp_picture
+from dragkit.methods.method import Known
 from dragkit.model import StableDiffusion
 from dragkit.previews import preview
 from dragkit.source import Source, invert, to_picture
@@ -51,13 +52,12 @@ def warped(
     return invert(model, pixels, source.canvas, source.schedule, source.text, refine=refine, depth=depth)
 
 
-def lost(model: StableDiffusion, picture: Source, edits: Sequence[Edit]) -> NDArray[np.float32]:
-    """What the autoencoder loses of a picture warped by edits, in levels [h, w, 3]; nothing where it has a hole."""
+def known(model: StableDiffusion, picture: Source, edits: Sequence[Edit]) -> Known:
+    """What is known of the result's pixels from a picture warped by edits. Nothing is where it has a hole."""
     trip = resize(to_picture(model.decode(picture.latents[:1])), picture.size)
-    moved = field(edits, picture.size)
-    rim = feather(moved.vacated, HOLE_RIM * min(picture.size))
-    known = moved.confidence * np.where(landed(edits, picture.size), 1, 1 - rim)
-    return (picture.picture.astype(np.float32) - trip) * known[..., None]
+    moved, whole = field(edits, picture.size), landed(edits, picture.size)
+    sure = moved.confidence * (1 - feather(moved.vacated, HOLE_RIM * min(picture.size)))
+    return Known(picture.picture, whole, (picture.picture.astype(np.float32) - trip) * sure[..., None])
 
 
 def with_landmarks(edit: Face, pixels: Pixels) -> Face:

@@ -65,7 +65,7 @@ class Source:
 
 def to_tensor(picture: NDArray[np.uint8], model: StableDiffusion) -> Tensor:
     """Picture uint8 [h, w, 3] as [1, 3, h, w] in [-1, 1] on the model's device."""
-    x = torch.from_numpy(np.ascontiguousarray(picture)).to(model.device, model.dtype)
+    x = torch.from_numpy(picture.copy()).to(model.device, model.dtype)  # torch warns of arrays that are read-only
     return x.permute(2, 0, 1)[None] / 127.5 - 1
 
 

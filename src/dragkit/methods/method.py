@@ -21,13 +21,26 @@ Start = Literal["source", "warp"]  # the noise that an edit begins with: the pic
 KINDS = frozenset({"move", "remove", "replace", "paste", "drag", "face"})  # of edits that say where things go
 
 
+class Known(NamedTuple):
+    """What is known of a result's pixels, at its own size: in the mask `whole`, bool [h, w], they are those of
+    `picture`, uint8 [h, w, 3], elsewhere `lost`, float32 [h, w, 3], is added to those that the model makes."""
+
+    picture: NDArray[np.uint8]
+    whole: NDArray[np.bool_]
+    lost: NDArray[np.float32]
+
+    def applied(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        made = (pixels + self.lost).round().clip(0, 255).astype(np.uint8)
+        return np.where(self.whole[..., None], self.picture, made)
+
+
 class Step(NamedTuple):
     """The state after one move: at `level` (counting down to 0) of `levels`; several Steps of one level where a method
     works on its latents.
 
     latents, clean: [1, 4, h, w], the latents and the clean estimate behind them, which is what a preview decodes.
     points: (x, y) in pixels of the picture, where the dragged points are now, if the method follows them.
-    lost: float32 [h, w, 3] at the picture's own size, levels to be added to the decoded latents, of the last step.
+    known: of the last step, what is known of the result's pixels.
     """
 
     level: int
@@ -35,7 +48,7 @@ class Step(NamedTuple):
     latents: Tensor
     clean: Tensor
     points: tuple[tuple[float, float], ...] = ()
-    lost: NDArray[np.float32] | None = None
+    known: Known | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Method(Protocol):
 
     @property
     def detail(self) -> bool:
-        """Whether what the autoencoder loses of the warped picture is added to the result."""
+        """Whether the result takes from the warped picture what is known of its pixels."""
         return False
 
     def weight(self, edits: Sequence[Edit]) -> float:

@@ -74,7 +74,8 @@ class Warp(Method):
         metadata=note("the warped picture's noise is inverted; off = drawn, half the work", "docs/warp.md"),
     )
     detail: bool = field(
-        default=True, metadata=note("what the autoencoder loses of moved pixels is added again", "docs/warp.md")
+        default=True,
+        metadata=note("moved things keep their pixels; what the autoencoder loses comes back", "docs/warp.md"),
     )
 
     def __post_init__(self) -> None:
