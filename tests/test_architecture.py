@@ -37,7 +37,16 @@ MAY = {
     "displacement": {"geometry"},
     "warp": {"displacement", "edits", "forms", "geometry", "regions"},
     "previews": {"displacement", "edits", "geometry", "warp"},
-    "references": {"edits", "geometry", "methods", "model", "previews", "source", "toy", "warp"},  # methods: what a result knows
+    "references": {
+        "edits",
+        "geometry",
+        "methods",
+        "model",
+        "previews",
+        "source",
+        "toy",
+        "warp",
+    },  # methods: what a result knows
     "plans": {"points", "edits", "energy", "geometry", "methods", "regions", "source"},  # methods, source: types only
     "carry": {"attention", "geometry", "methods", "plans"},  # methods: types only
     "methods": {

@@ -215,7 +215,13 @@ def test_a_request_file_runs(editor: FakeEditor, tmp_path: Path) -> None:
         {"kind": "move", "mask": {"path": "mask.png"}, "offset": [3, 4]},
         {"kind": "remove", "mask": {"box": [1, 1, 9, 9]}},
     ]
-    asked = {"image": {"path": "in.png"}, "edits": edits, "settings": {"reference": "branch"}, "seed": 5}
+    asked = {
+        "image": {"path": "in.png"},
+        "edits": edits,
+        "method": "dragondiffusion",
+        "settings": {"reference": "branch"},
+        "seed": 5,
+    }
     (tmp_path / "request.json").write_text(json.dumps(asked))
     (tmp_path / "elsewhere").mkdir()
     done("run request.json --count 2 -o elsewhere/out.png")
@@ -420,7 +426,7 @@ def test_a_generated_picture_has_a_trajectory_and_no_window(editor: FakeEditor) 
 
 
 def test_settings_reach_the_method(editor: FakeEditor) -> None:
-    settings = "--set reference=branch --set guided=0.1,0.5 --set mapped=True --set repeats=2"
+    settings = "--method dragondiffusion --set reference=branch --set guided=0.1,0.5 --set mapped=True --set repeats=2"
     done(f"remove in.png --mask mask.png {settings} -o out.png")
     method = editor.named("edit")[0]["method"]
     assert (method.reference, method.guided, method.mapped, method.repeats) == ("branch", (0.1, 0.5), True, 2)
@@ -460,10 +466,13 @@ def test_settings_reach_the_method(editor: FakeEditor) -> None:
         ("remove in.png --mask mask.png --count 0 -o out.png", "count: got 0"),
         ("remove in.png --mask mask.png --seed -2 -o out.png", "seed: got -2"),
         ("remove in.png --mask mask.png --method magic -o out.png", "there is no method magic; give one of"),
-        ("remove in.png --mask mask.png --set magic=1 -o out.png", "has no setting magic"),
-        ("remove in.png --mask mask.png --set magic -o out.png", "want name=value"),
-        ("remove in.png --mask mask.png --set repeats=two -o out.png", "the setting repeats: got 'two'"),
-        ("remove in.png --mask mask.png --set reference=cloud -o out.png", "'cloud'"),
+        ("remove in.png --mask mask.png --method dragondiffusion --set magic=1 -o out.png", "has no setting magic"),
+        ("remove in.png --mask mask.png --method dragondiffusion --set magic -o out.png", "want name=value"),
+        (
+            "remove in.png --mask mask.png --method dragondiffusion --set repeats=two -o out.png",
+            "the setting repeats: got 'two'",
+        ),
+        ("remove in.png --mask mask.png --method dragondiffusion --set reference=cloud -o out.png", "'cloud'"),
         ("generate --prompt cup --size 12 -o out.png", 'got "12" for --size, want WxH'),
         ("generate --prompt cup --size 9.5x9 -o out.png", "size[0]: got 9.5, want"),
         ("generate --prompt cup --size 0x9 -o out.png", "size[0]: got 0"),

@@ -42,8 +42,11 @@ def editor() -> Editor:
     return Editor.from_pretrained("toy")
 
 
+DRAGON = for_model("dragondiffusion", "toy")
+
+
 def edited(editor: Editor, wish: Task) -> np.ndarray:
-    result = editor(wish.picture, wish.edits, steps=STEPS)
+    result = editor(wish.picture, wish.edits, method=DRAGON, steps=STEPS)
     return np.asarray(result.image)
 
 
@@ -125,7 +128,7 @@ def test_a_face_takes_the_expression_of_another(editor: Editor) -> None:
     wish = task("face17", 3, "test")
     assert wish.reference is not None
     face = Face(reference=wish.reference, points=17)  # landmarks are found, not given
-    picture = np.asarray(editor(wish.picture, face, steps=STEPS).image)
+    picture = np.asarray(editor(wish.picture, face, method=DRAGON, steps=STEPS).image)
     goal = face.select(detect(wish.targets[0]))
     before, after = (np.linalg.norm(face.select(detect(p)) - goal, axis=1).mean() for p in (wish.picture, picture))
     assert after < SOME * before
@@ -179,7 +182,7 @@ def test_two_edits_are_done_in_one_pass(editor: Editor) -> None:
     goal = truth.removed(after, 0).picture()
     given, mushroom, apple = scene.picture(), scene.mask(0), scene.mask(1)
     wishes = (Move(mask=apple, offset=offset), Remove(mask=mushroom))
-    picture = np.asarray(editor(given, wishes, steps=STEPS).image)
+    picture = np.asarray(editor(given, wishes, method=DRAGON, steps=STEPS).image)
     for where in (after.mask(1), apple, mushroom & ~apple):
         assert error(picture, goal, where) < MUCH * error(given, goal, where)
 

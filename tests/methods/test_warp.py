@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dragkit.editor import Editor
-from dragkit.edits import Drag, Face, Move, Paste, Remove, Reprompt
-from dragkit.methods import METHODS, Job, Warp
+from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
+from dragkit.methods import METHODS, DragonDiffusion, Job, Warp, default
 from dragkit.methods.method import check
 from dragkit.previews import preview
 from dragkit.references import warped
@@ -186,13 +186,20 @@ def test_a_consistency_model_jumps_from_drawn_noise(picture, embedded):
     known = wish.warped.latents[0][:, outside & ~_near(outside)]
     assert torch.equal(steps[-1].latents[0][:, outside & ~_near(outside)], known)
     with pytest.raises(ValueError, match="few-step"):
-        Editor(model)(picture, MOVE, steps=2)
+        Editor(model)(picture, MOVE, method=DragonDiffusion(), steps=2)
 
 
 def test_settings_that_make_no_sense_are_refused():
     for wrong in ({"strength": 0.0}, {"strength": 1.1}, {"held": 2.0}, {"fresh": -0.1}, {"margin": -1.0}):
         with pytest.raises(ValueError, match="give shares"):
             Warp(**wrong)
+
+
+def test_it_is_the_method_of_what_it_can_do():
+    assert default([MOVE, DRAG]) == "warp"
+    assert default([MOVE, Replace(mask=BOX, reference=np.zeros((40, 40, 3), np.uint8), reference_mask=BOX)]) == (
+        "dragondiffusion"
+    )
 
 
 def test_words_and_looks_are_not_its_business():
