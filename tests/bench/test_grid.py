@@ -31,7 +31,7 @@ class Painter(FakeEditor):
         super().__init__(model=Model())
         self.inversions = 0
 
-    def invert(self, picture, prompt, steps=None, lora=None):
+    def invert(self, picture, prompt, steps=None, depth=1.0, lora=None):
         self.inversions += 1
         return super().invert(picture, prompt, steps, lora)
 

@@ -1,6 +1,7 @@
+import math
 import re
 
-from dragkit.bench.pareto import HEIGHT, WIDTH, Mark, front, plot
+from dragkit.bench.pareto import COLOURS, HEIGHT, WIDTH, Mark, curves, front, plot
 
 CHEAP, DEAR, WORSE, BEST = (
     Mark("cheap", 100, 0.2, 0.3, 0.4),
@@ -36,3 +37,21 @@ def test_rows_that_lose_pixels_stay_in_the_picture():
 def test_one_row_is_no_plot():
     assert plot([CHEAP]) == ""
     assert plot([CHEAP, Mark("nothing", 0, 0, 0, 0)]) == ""
+
+
+def test_families_are_lines_of_their_own():
+    svg = curves({"one & all": [CHEAP, DEAR], "other": [WORSE, BEST]})
+    lines = re.findall(r'<polyline points="([^"]+)" fill="none" stroke="([^"]+)"', svg)
+    assert [colour for _, colour in lines] == list(COLOURS[:2])
+    assert [len(points.split()) for points, _ in lines] == [2, 2]
+    spots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
+    assert [",".join(spot) for spot in spots[:2]] == lines[0][0].split()
+    assert "one &amp; all" in svg
+    assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')  # a file of its own
+
+
+def test_a_mark_of_too_few_scenes_has_no_interval():
+    few = [Mark("few", 100, -math.inf, 0.3, math.inf), Mark("more", 200, -math.inf, 0.4, math.inf)]
+    for svg in (plot(few), curves({"few": few})):
+        assert "inf" not in svg
+        assert svg.count("<circle") == 2

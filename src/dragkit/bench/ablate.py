@@ -18,15 +18,16 @@ from dragkit import pictures, sheet
 from dragkit.bench import metrics, report, results
 from dragkit.bench.baselines import BASELINES, round_trip
 from dragkit.bench.grid import attention_drag
-from dragkit.bench.intervals import db_below_ceiling, interval_text, number, paired_difference
+from dragkit.bench.intervals import db_below_ceiling, interval_text, number
 from dragkit.bench.metrics import Picture
 from dragkit.bench.provenance import code
 from dragkit.bench.publish import markdown, remarks
 from dragkit.bench.recall import KEEP, PUBLISHED, Recall
 from dragkit.bench.results import Table
 from dragkit.bench.samples import SCENES, Sample, digest, version, write_text
-from dragkit.bench.study import Setup, Study
-from dragkit.bench.tables import ERROR, Line, summary
+from dragkit.bench.study import Setup, Study, worse
+from dragkit.bench.tables import Line, summary
+from dragkit.bench.trends import rounds, trends
 from dragkit.bench.truth import method_row, run
 from dragkit.editor import REFINE, Editor
 from dragkit.methods import Step
@@ -43,13 +44,17 @@ def table(study: Study) -> str:
 
 
 def write(study: Study, out: Path) -> list[Path]:
-    """Write a study as NAME.png (sheet), NAME.md (table) and NAME.json (for `publish`); their paths."""
+    """Write a study as NAME.png (sheet), NAME.md (table), NAME.json (for `publish`) and, if it has a plot, NAME.svg;
+    their paths."""
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{study.name}.{ending}" for ending in ("png", "md", "json")]
     pictures.write(paths[0], study.sheet, force=True)
     write_text(paths[1], table(study))
     made = Table(f"ablate {study.name}", study.head, study.rows, [study.n] * len(study.rows), study.note)
     write_text(paths[2], json.dumps(results.plain({"tables": [made]}), indent=1))
+    if study.plot:
+        paths.append(out / f"{study.name}.svg")
+        write_text(paths[-1], study.plot)
     return paths
 
 
@@ -180,12 +185,7 @@ def _change(samples: Sequence[Sample], name: str) -> str:
     """How much larger a variant's error where pixels should change is than the full method's, scene by scene."""
     if name == "full" or name not in WITHOUT:
         return ""
-    full, mine = (
-        {s.seed: s.metrics[ERROR] for s in samples if s.row == row and not s.failure} for row in ("full", name)
-    )
-    both = sorted(full.keys() & mine.keys())
-    change = paired_difference(np.array([mine[k] for k in both]), np.array([full[k] for k in both])) if both else None
-    return interval_text(change, 1)
+    return interval_text(worse(samples, name, "full"), 1)
 
 
 def _pictures(samples: Sequence[Sample], out: Path, seed: int) -> list[Picture | None]:
@@ -208,5 +208,8 @@ STUDIES: Mapping[str, Callable[[Editor, Setup, Progress], Study]] = {
     "reconstruction": reconstruction,
     "move": move,
     "attention-drag": attention_drag,
+    "dragdiffusion": trends,
+    "rounds": rounds,
 }
-OF = {"attention-drag": "attention-drag"}  # the method that a study is of; the others' is dragondiffusion
+# The method that a study is of; the others' is dragondiffusion.
+OF = {"attention-drag": "attention-drag", "dragdiffusion": "dragdiffusion", "rounds": "attention-drag"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+BLUE = "#4a90c2"
+COLOURS = (BLUE, "#2b8a5b", "#c98a1b", "#b5485d")  # of families of marks
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 320, 48, 36  # px of the plot, and of its margins
 
 
@@ -34,32 +36,72 @@ def plot(marks: Sequence[Mark]) -> str:
     marks = [mark for mark in marks if mark.forwards > 0]
     if len(marks) < 2:
         return ""
-    low, high = (math.log10(end(m.forwards for m in marks)) for end in (min, max))
-    low, high = low - 0.1, high + 0.1
-    floor = min(0.0, *(m.low for m in marks))
-
-    def x(forwards: float) -> float:
-        return LEFT + (math.log10(forwards) - low) / (high - low) * (WIDTH - LEFT - 8)
-
-    def y(gap: float) -> float:
-        return (HEIGHT - BOTTOM) * (1 - (gap - floor) / (1 - floor)) + 8
-
-    best = front(marks)
-    line = " ".join(f"{x(m.forwards):.1f},{y(m.gap):.1f}" for m in best)
-    parts = [f'<polyline points="{line}" fill="none" stroke="#4a90c2" stroke-width="1.5"/>']
-    for gap in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(f'<path d="M{LEFT} {y(gap):.1f}H{WIDTH - 8}" stroke="#e0e0e0"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y(gap) + 4:.1f}" text-anchor="end">{gap:g}</text>')
-    for forwards in _ticks(low, high):
-        parts.append(f'<text x="{x(forwards):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{forwards:g}</text>')
+    axes, best = _axes(marks), front(marks)
+    parts = [_line(axes, best, BLUE), *axes.drawn()]
     for m in marks:
-        at, colour = x(m.forwards), "#4a90c2" if m in best else "#999"
-        parts.append(f'<path d="M{at:.1f} {y(m.low):.1f}V{y(m.high):.1f}" stroke="{colour}"/>')
-        parts.append(f'<circle cx="{at:.1f}" cy="{y(m.gap):.1f}" r="4" fill="{colour}"/>')
-        parts.append(f'<text x="{at + 7:.1f}" y="{y(m.gap) - 5:.1f}">{escape(m.row)}</text>')
+        parts.append(_spot(axes, m, BLUE if m in best else "#999"))
+    return _svg(parts)
+
+
+def curves(families: Mapping[str, Sequence[Mark]]) -> str:
+    """The same for families of marks, each a line in its own colour from mark to mark; a mark's `row` is written at it,
+    the family's name at the side."""
+    axes = _axes([mark for marks in families.values() for mark in marks])
+    parts = axes.drawn()
+    for k, ((name, marks), colour) in enumerate(zip(families.items(), COLOURS, strict=False)):
+        parts += [_line(axes, marks, colour), *(_spot(axes, mark, colour) for mark in marks)]
+        parts.append(f'<text x="{WIDTH}" y="{20 + 18 * k}" fill="{colour}">{escape(name)}</text>')
+    return _svg(parts).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)  # a file of its own
+
+
+class _Axes(NamedTuple):
+    """Decimal logarithms of the fewest and the most forwards, and the lowest gap."""
+
+    low: float
+    high: float
+    floor: float
+
+    def x(self, forwards: float) -> float:
+        return LEFT + (math.log10(forwards) - self.low) / (self.high - self.low) * (WIDTH - LEFT - 8)
+
+    def y(self, gap: float) -> float:
+        return (HEIGHT - BOTTOM) * (1 - (gap - self.floor) / (1 - self.floor)) + 8
+
+    def drawn(self) -> list[str]:
+        parts = []
+        for gap in (0.0, 0.25, 0.5, 0.75, 1.0):
+            parts.append(f'<path d="M{LEFT} {self.y(gap):.1f}H{WIDTH - 8}" stroke="#e0e0e0"/>')
+            parts.append(f'<text x="{LEFT - 6}" y="{self.y(gap) + 4:.1f}" text-anchor="end">{gap:g}</text>')
+        for forwards in _ticks(self.low, self.high):
+            parts.append(f'<text x="{self.x(forwards):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{forwards:g}</text>')
+        return parts
+
+
+def _axes(marks: Sequence[Mark]) -> _Axes:
+    low, high = (math.log10(end(m.forwards for m in marks)) for end in (min, max))
+    return _Axes(low - 0.1, high + 0.1, min(0.0, *(m.low if math.isfinite(m.low) else m.gap for m in marks)))
+
+
+def _line(axes: _Axes, marks: Sequence[Mark], colour: str) -> str:
+    line = " ".join(f"{axes.x(m.forwards):.1f},{axes.y(m.gap):.1f}" for m in marks)
+    return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+
+
+def _spot(axes: _Axes, m: Mark, colour: str) -> str:
+    """A mark, its interval where it has one, and its name."""
+    x, y = axes.x(m.forwards), axes.y(m.gap)
+    span = f'<path d="M{x:.1f} {axes.y(m.low):.1f}V{axes.y(m.high):.1f}" stroke="{colour}"/>'
     return (
-        f'<svg width="{WIDTH + 160}" height="{HEIGHT}" role="img" aria-label="gap closed over U-Net forwards" '
-        f'style="font:12px system-ui,sans-serif">{"".join(parts)}'
+        f'{span if math.isfinite(m.low) else ""}<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+        f'<text x="{x + 7:.1f}" y="{y - 5:.1f}">{escape(m.row)}</text>'
+    )
+
+
+def _svg(parts: Sequence[str]) -> str:
+    return (
+        f'<svg width="{WIDTH + 160}" height="{HEIGHT}" role="img" '
+        f'aria-label="gap closed over U-Net forwards" style="font:12px system-ui,sans-serif">'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}'
         f'<text x="{WIDTH / 2:.0f}" y="{HEIGHT - 1}" text-anchor="middle">U-Net forwards of a sample (median)</text>'
         "</svg>"
     )

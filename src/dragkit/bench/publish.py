@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def tables(paths: Sequence[Path], choice: Choice, name: str | None = None) -> li
             continue
         codes.append(str(form.get("code") or code()))
         for sample in _samples(form, path):
-            if samples.setdefault(sample.place(Path()), sample).metrics != sample.metrics:
+            if not _alike(samples.setdefault(sample.place(Path()), sample).metrics, sample.metrics):
                 raise ValueError(
                     f"{path} and another run have different figures of {sample.row} on {sample.scene}; give one of them"
                 )
@@ -122,6 +123,11 @@ def tables(paths: Sequence[Path], choice: Choice, name: str | None = None) -> li
     if twice:
         raise ValueError(f"two runs have a table {twice[0]!r}; run both into one folder, or publish them one by one")
     return found
+
+
+def _alike(some: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Whether two figures of one sample are the same but for the order in which a machine adds."""
+    return some.keys() == others.keys() and all(isclose(some[k], others[k], rel_tol=1e-9) for k in some)
 
 
 def _samples(form: Mapping[str, Any], path: Path) -> list[Sample]:

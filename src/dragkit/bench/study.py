@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from dragkit.bench.intervals import Interval, paired_difference
 from dragkit.bench.metrics import Picture
-from dragkit.editor import STEPS
+from dragkit.bench.samples import Sample
+from dragkit.bench.tables import ERROR
 from dragkit.methods import Method
+from dragkit.methods.method import STEPS
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Setup:
 
 
 class Study(NamedTuple):
-    """A table of text, what it is of, and pictures [h, w, 3] of the first scenes. n: scenes behind each row."""
+    """A table of text, what it is of, and pictures [h, w, 3] of the first scenes. n: scenes behind each row. plot: SVG,
+    of a study that has one."""
 
     name: str
     head: Sequence[str]
@@ -33,3 +37,14 @@ class Study(NamedTuple):
     n: int
     note: str
     sheet: Picture
+    plot: str = ""
+
+
+def worse(samples: Sequence[Sample], row: str, than: str) -> Interval | None:
+    """How much larger a row's error where pixels should change is than another's, scene by scene; None without any that
+    both have."""
+    mine, other = (
+        {s.scene: s.metrics[ERROR] for s in samples if s.row == name and not s.failure} for name in (row, than)
+    )
+    both = sorted(mine.keys() & other.keys())
+    return paired_difference([mine[k] for k in both], [other[k] for k in both]) if both else None

@@ -33,7 +33,11 @@ def ablate(
     load: Load,
     study: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STUDY...]", help="reconstruction, move, attention-drag.", show_default="all"),
+        typer.Argument(
+            metavar="[STUDY...]",
+            help="reconstruction, move, attention-drag, dragdiffusion, rounds.",
+            show_default="all",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of tables and sheets.")] = Path("out/ablate"),
 ) -> None:
