@@ -166,7 +166,7 @@ class Editor:
         how = self._method(method, edits)
         check(how, _listed(edits))
         source = self._remembered(how, source, lora)
-        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed))
+        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed, None))
 
     def _steps(self, how: Method, job: Job) -> Iterator[Step]:
         """The method's steps, made while the source's LoRA is attached and given away while it is not."""
@@ -225,6 +225,7 @@ class Editor:
         Where there is none and the method wants one, the picture is memorised, and a Source inverted once more.
         preserve: pixels outside the edited region come back exactly as they were.
         callback: called with every Step.
+        progress: called with (levels done, levels in all) of every inversion before, and of what is memorised.
 
         Raises:
             ValueError: for edits that make no sense on this picture, in one sentence.
@@ -241,7 +242,7 @@ class Editor:
             source = self.invert(
                 picture, prompt, negative_prompt=negative_prompt, steps=steps, lora=lora, progress=progress
             )
-        job = self._job(how, source, edits, reference_prompt, guidance, seed)
+        job = self._job(how, source, edits, reference_prompt, guidance, seed, progress)
         ready = time.perf_counter()
         for step in self._steps(how, job):
             if callback:
@@ -262,12 +263,16 @@ class Editor:
                 notes.append(f'the source was made with the prompt "{job.source.prompt}", which is used')
         return tuple(notes)
 
-    def _references(self, how: Method, wishes: Sequence[Edit], source: Source, prompt: str) -> list[Source | None]:
+    def _references(
+        self, how: Method, wishes: Sequence[Edit], source: Source, prompt: str, progress: Progress | None
+    ) -> list[Source | None]:
         """What each edit takes from. Of a method that warps, each one shows what those before it do."""
         found: list[Source | None] = []
         shown = source.picture
         for edit in wishes:
-            found.append(referred(self.model, edit, source, shown, prompt, warp=how.warp, refine=REFINE))
+            found.append(
+                referred(self.model, edit, source, shown, prompt, warp=how.warp, refine=REFINE, progress=progress)
+            )
             if found[-1] is not None and how.warp and not isinstance(edit, Replace):
                 shown = found[-1].picture
         return found
@@ -290,12 +295,13 @@ class Editor:
         reference_prompt: str,
         guidance: float | None,
         seed: int,
+        progress: Progress | None,
     ) -> Job:
         wishes = _listed(edits)
         asked.check(wishes, source.size)
         wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
         with attached(self.model.unet, source.lora):
-            references = self._references(how, wishes, source, reference_prompt)
+            references = self._references(how, wishes, source, reference_prompt, progress)
         if guidance is None:
             guidance = source.guidance if source.guidance != 1 else how.weight(wishes)
         text = source.text

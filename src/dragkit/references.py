@@ -9,13 +9,21 @@ from dragkit.edits import Drag, Edit, Face, Move, Paste, Replace
 from dragkit.geometry import Mask, Size, filled, fit, placement, warp_cover, warp_picture, warp_points
 from dragkit.model import StableDiffusion
 from dragkit.regions import pairs, region
-from dragkit.source import Source, invert
+from dragkit.source import Progress, Source, invert
 
 Pixels = NDArray[np.uint8]
 
 
 def referred(
-    model: StableDiffusion, edit: Edit, source: Source, shown: Pixels, prompt: str, *, warp: bool, refine: int
+    model: StableDiffusion,
+    edit: Edit,
+    source: Source,
+    shown: Pixels,
+    prompt: str,
+    *,
+    warp: bool,
+    refine: int,
+    progress: Progress | None = None,
 ) -> Source | None:
     """The inverted picture an edit takes from. shown: the source's picture, with the edits before this one.
 
@@ -39,7 +47,7 @@ def referred(
             return None
     text = model.embed(["", prompt]) if isinstance(edit, Replace | Paste) else source.text
     canvas = fit(_size(pixels), model.area, model.multiple)
-    return invert(model, pixels, canvas, source.schedule, text, refine=refine)
+    return invert(model, pixels, canvas, source.schedule, text, refine=refine, progress=progress)
 
 
 def _placed(edit: Move | Paste, given: Pixels, mask: Mask, behind: Pixels, *, framed: bool) -> Pixels:

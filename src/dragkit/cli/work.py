@@ -8,18 +8,16 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from dragkit import pictures
-from dragkit.cli import records
+from dragkit import pictures, records
 from dragkit.cli.options import Json, Load, Save, Way, say
-from dragkit.cli.records import Drawing
-from dragkit.edits import Edit, Request, check, explain, shown
+from dragkit.edits import Edit, Request, check, shown
+from dragkit.records import Drawing
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
@@ -36,6 +34,8 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
 
     recorded: what a record says about the way it was done: weights, invert.
     """
+    from dragkit.methods.chosen import chosen
+
     recorded = recorded or {}
     way = dataclasses.replace(way, invert=way.invert or recorded.get("invert") is True)
     if request.image is None:
@@ -46,7 +46,7 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     outputs = ready_outputs(save, default, request.count, previews=way.preview_every is not None)
     if way.lora == "none":
         request = request.model_copy(update={"settings": {**request.settings, "lora": None}})
-    method = chosen_method(request)
+    method = chosen(request)
     refuse_unable(method, request.edits)
     if way.lora not in ("auto", "none") and not Path(way.lora).is_file():
         raise ValueError(f"there is no LoRA {way.lora}; `dragkit finetune` makes one")
@@ -100,27 +100,6 @@ def finetune(picture: pictures.Pixels, prompt: str, how: Json, load: Load, outpu
         found = editor.memorise(picture, prompt, how=training, progress=tick)
     lora.write(output, found)
     print(output)
-
-
-def chosen_method(request: Request) -> Any:
-    """The method of a request, with the defaults for its model and the settings asked for."""
-    from dragkit.methods import METHODS, default, for_model
-
-    name = request.method or default(request.edits)
-    if name not in METHODS:
-        raise ValueError(f"there is no method {name}; give one of {', '.join(METHODS)}")
-    method = for_model(name, request.model)
-    hints = get_type_hints(type(method))
-    types = {known.name: hints[known.name] for known in dataclasses.fields(method)}
-    changes = {}
-    for field, value in request.settings.items():
-        if field not in types:
-            raise ValueError(f"{name} has no setting {field}; `dragkit methods` lists those it has")
-        try:
-            changes[field] = TypeAdapter(types[field]).validate_python(value)
-        except ValidationError as error:
-            raise ValueError(f"the setting {field}: {explain(error)}") from None
-    return dataclasses.replace(method, **changes)
 
 
 def _settled(request: Request, load: Load) -> Request:

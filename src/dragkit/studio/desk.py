@@ -1,0 +1,102 @@
+"""What a studio server has: its models, the pictures that were sent, results, sources, and the line of jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dragkit.records import model_name
+from dragkit.studio.clock import Paces
+from dragkit.studio.jobs import Line
+from dragkit.studio.shelf import Shelf
+
+if TYPE_CHECKING:
+    from dragkit.editor import Editor
+    from dragkit.studio.sources import Sources
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a studio server is run; `dragkit studio --help` explains each.
+
+    models: what --model takes, the first is the default.  queue: jobs that may wait.  max_side: px of pictures.
+    cache: bytes of sources, None = half of what is free.  held: bytes of pictures and of results, each.
+    """
+
+    models: tuple[str, ...] = ("toy",)
+    device: str | None = None
+    dtype: str | None = None
+    prediction: str | None = None
+    max_side: int = 4096
+    queue: int = 32
+    workspace: Path | None = None
+    cache: int | None = None
+    held: int = GIB
+    memories: Path | None = None  # folder of LoRAs that were trained
+
+
+Load = Callable[[str], "Editor"]
+
+
+@dataclass(eq=False)
+class Desk:
+    """Everything that requests share. Pictures and results are PNG files by SHA-256 and by secret name."""
+
+    settings: Settings
+    load: Load | None = None  # of tests: a model by name
+    pictures: Shelf[bytes] = field(init=False)
+    results: Shelf[bytes] = field(init=False)
+    paces: Paces = field(default_factory=Paces)
+    line: Line = field(init=False)
+    _editors: dict[str, Editor] = field(default_factory=dict)
+    _sources: Sources | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.pictures = Shelf(self.settings.held, len)
+        self.results = Shelf(self.settings.held, len)
+        self.line = Line(self.settings.queue)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """What people may ask for, by the names that records use, and what is loaded for each."""
+        return {model_name(model): model for model in self.settings.models}
+
+    def shelve(self, png: bytes) -> str:
+        """Keep a picture; its SHA-256."""
+        key = hashlib.sha256(png).hexdigest()
+        self.pictures.put(key, png)
+        return key
+
+    def editor(self, name: str) -> Editor:
+        """The editor of a model, loaded once."""
+        with self._lock:
+            if name not in self._editors:
+                self._editors[name] = self._load(self.models[name])
+            return self._editors[name]
+
+    def sources(self, editor: Editor) -> Sources:
+        """The kept sources; their limit is set when the first model is in memory."""
+        if self._sources is None:
+            from dragkit.memory import free
+            from dragkit.studio.sources import Sources
+
+            limit = self.settings.cache
+            self._sources = Sources((free(editor.model.device) or 2 * GIB) // 2 if limit is None else limit)
+        return self._sources
+
+    def _load(self, model: str) -> Editor:
+        if self.load is not None:
+            return self.load(model)
+        from dragkit.editor import Editor
+
+        known = self.settings
+        return Editor.from_pretrained(
+            model, device=known.device, dtype=known.dtype, prediction=known.prediction, cache=known.memories
+        )
