@@ -1,8 +1,9 @@
-"""A studio server in a thread of the tests, and a Chromium to look at it with."""
+"""A studio server in a thread of the tests, a client of it, and a Chromium to look at it with."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import socket
@@ -12,8 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
+from PIL import Image
 
 from dragkit.studio.app import build
 from dragkit.studio.desk import Desk, Settings
@@ -72,3 +76,43 @@ def chromium(playwright: Any) -> str:
     if found is None:
         pytest.skip("no Chromium: set $CHROMIUM or install chromium to test the page")
     return str(found)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Client:
+    """The API as programs use it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.http = TestClient(
+            build(desk.settings, desk, {}), base_url="http://localhost", raise_server_exceptions=False
+        )
+
+    def send(self, pixels: np.ndarray, name: str = "disc.png") -> dict[str, Any]:
+        answer = self.http.post("/api/pictures", params={"name": name}, content=png(pixels))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wish(self, pixels: np.ndarray, **more: Any) -> dict[str, Any]:
+        """A request to move the disc."""
+        sent = self.send(pixels)
+        move = {"kind": "move", "mask": {"ellipse": [11, 15, 29, 33]}, "offset": [16, 4]}
+        image = {"name": sent["name"], "sha256": sent["sha256"]}
+        return {"image": image, "edits": [move], "model": "tiny", "steps": 2, **more}
+
+    def job(self, wish: dict[str, Any], path: str = "/api/jobs") -> dict[str, Any]:
+        """A job, to its end."""
+        answer = self.http.post(path, json=wish)
+        assert answer.status_code == 202, answer.text
+        name = answer.json()["id"]
+
+        def ended() -> dict[str, Any] | None:
+            status = self.http.get(f"/api/jobs/{name}").json()
+            return status if status["state"] in ("done", "stopped", "failed") else None
+
+        return until(ended, "the job to end")
