@@ -175,3 +175,139 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     assert pictures.decode(page.downloaded()).tobytes() == result.tobytes()
     page.tab.get_by_role("button", name="Undo").click()
     page.until("app.plan.changes.length === 1 && !app.entry.result")
+
+
+def test_points_in_a_painted_mask_are_pulled_and_stopped(page: Page) -> None:
+    page.open_scene(4)  # a giraffe
+    page.tool("Brush")
+    page.drag((40, 40), (90, 40), (90, 90), (40, 90), (60, 60))
+    page.until("app.plan.selection")
+    page.tool("Eraser")
+    page.drag((40, 92), (60, 92))
+    page.tool("Drag points")
+    page.press((60, 50), (56, 40), (50, 30))
+    page.until("stage.live.shows && stage.live.lattice")
+    page.until("app.plan.arrows[0].to.x < 52")
+    page.shot("points")
+    page.tab.mouse.up()
+    page.click(80, 85)  # a pin
+    page.until("app.plan.arrows.length === 2")
+    page.drag((50, 30), (50, 36))  # the tip of the arrow, moved
+    assert page.says("app.plan.arrows.length") == 2
+    assert abs(page.says("app.plan.arrows[0].to.y") - 36) < 1.5
+    page.until("stage.live.settled && stage.live.settled.plan === app.plan")
+    page.tab.keyboard.press("Delete")
+    page.until("app.plan.arrows.length === 1")
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("app.plan.arrows.length === 2")
+    page.quick(30)
+    page.tab.get_by_role("button", name="Run", exact=True).click()
+    page.until("app.running && app.running.preview && app.running.status.phase === 'editing'", 120)
+    page.shot("running")
+    page.tab.get_by_role("button", name="Stop").click()
+    page.until("!app.running")
+    assert page.says("app.entry.whole") is False
+    page.shot("stopped")
+
+
+def test_an_object_is_copied_into_another_picture_and_erased_from_this(page: Page) -> None:
+    page.open_scene(0)
+    picture, mask = apple()
+    rows, columns = np.nonzero(mask)
+    page.tool("Box")
+    page.drag((columns.min() - 3, rows.min() - 3), (columns.max() + 4, rows.max() + 4))
+    page.until("app.plan.selection")
+    page.tab.get_by_role("button", name="Copy object").click()
+    page.tab.get_by_role("button", name="Erase it").click()
+    page.until("stage.live.settled && stage.live.settled.plan === app.plan")
+    page.shot("erased")
+    page.tab.locator("body").evaluate("() => studio.app.openScene(2)")
+    page.until("app.picture && app.picture.width === 160 && app.pixels(app.picture)")
+    page.tab.get_by_role("button", name="Paste object").click()
+    page.until("app.plan.changes.length === 1 && app.active === app.plan.changes[0].id")
+    page.tab.get_by_label("Scale").fill("0.6")
+    page.tab.get_by_label("Scale").press("Enter")
+    page.until("app.plan.changes[0].place.scale === 0.6 && stage.live.settled && stage.live.settled.plan === app.plan")
+    page.shot("pasted")
+    page.quick(4)
+    page.run()
+    data = page.downloaded()
+    assert pictures.decode(data).shape == (96, 160, 3)
+    record = json.loads(pictures.record(data) or "{}")
+    assert record["request"]["edits"][0]["kind"] == "paste"
+
+
+def test_a_result_dropped_back_in_is_restored(page: Page, tmp_path: Path) -> None:
+    page.open_scene(3)
+    page.says("app.wish({ changes: [{ kind: 'remove', id: 1, mask: { width: 96, height: 160, data: new Uint8Array(96 * 160).fill(1, 9600, 12000) } }] })")
+    page.quick(3)
+    page.says("(app.choices = { ...app.choices, seed: 7 })")
+    page.run()
+    (tmp_path / "result.png").write_bytes(page.downloaded())
+    page.tab.evaluate("() => { sessionStorage.clear(); location.reload() }")
+    page.tab.get_by_role("button", name="Choose a picture").wait_for()
+    with page.tab.expect_file_chooser() as chooser:
+        page.tab.get_by_role("button", name="Choose a picture").click()
+    chooser.value.set_files(tmp_path / "result.png")
+    page.until("app.entries.size === 2 && app.entry.result")
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("app.plan.changes.length === 1 && app.plan.changes[0].kind === 'remove'")
+    assert page.says("app.plan.changes[0].mask.data.reduce((a, b) => a + b)") == 2400
+    assert page.says("app.choices.seed") == 7
+    assert page.says("app.choices.steps") == 3
+
+
+def test_everything_by_keyboard(page: Page) -> None:
+    page.tab.get_by_role("button", name="Scene 1", exact=True).focus()
+    page.tab.keyboard.press("Enter")
+    page.until("app.entry && app.pixels(app.picture)")
+    page.tab.locator("#canvas").focus()
+    for key in ["ArrowRight"] * 4 + ["ArrowUp"]:
+        page.tab.keyboard.press(key)
+    page.until("stage.cursor")
+    page.tab.keyboard.press("Space")
+    page.until("app.plan.selection")
+    page.tab.keyboard.press("Space")
+    page.until("app.plan.changes.length === 1")
+    for key in ["Shift+ArrowLeft"] * 3 + ["ArrowDown"] * 4 + [">", "."]:
+        page.tab.keyboard.press(key)
+    place = page.says("app.plan.changes[0].place")
+    assert (place["dx"], place["dy"], place["angle"]) == (-30, 4, 5)
+    assert place["scale"] == pytest.approx(1.05)
+    page.quick(3)
+    page.tab.keyboard.press("Control+Enter")
+    page.until("!app.running && app.entry.result", 120)
+    page.tab.keyboard.press("c")
+    page.until("app.compare === 0.5")
+    page.shot("compare")
+    page.tab.keyboard.press("Escape")
+    page.tab.keyboard.press("Control+z")
+    page.until("!app.entry.result")
+
+
+def test_touch_moves_an_object_and_two_fingers_zoom(browser: Any, address: str) -> None:
+    page = Page(browser, address, has_touch=True, is_mobile=True)
+    page.tab.set_viewport_size({"width": 390, "height": 800})
+    page.open_scene(0)
+    page.shot("phone")
+    touch = page.context.new_cdp_session(page.tab)
+
+    def fingers(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": x, "y": y} for x, y in (page.at(*p) for p in points)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    x, y = (float(v.mean()) for v in reversed(np.nonzero(apple()[1])))
+    fingers("touchStart", (x, y))
+    fingers("touchMove", (x - 10, y))
+    page.until("app.plan.changes.length === 1")
+    fingers("touchMove", (x - 25, y + 5))
+    fingers("touchEnd")
+    assert abs(page.says("app.plan.changes[0].place.dx") + 25) < 2
+    scale = page.says("stage.view.scale")
+    fingers("touchStart", (50, 60), (70, 60))
+    fingers("touchMove", (40, 60), (80, 60))
+    fingers("touchEnd")
+    assert page.says("stage.view.scale") > 1.3 * scale
+    assert page.says("app.plan.changes.length") == 1
+    page.shot("phone-moved")
+    page.close()
