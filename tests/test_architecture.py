@@ -100,6 +100,7 @@ MAY = {
         "pictures",
         "previews",
         "records",
+        "regions",
         "source",
         "studio",
         "toy",

@@ -55,10 +55,11 @@ export interface View {
   y: number;
 }
 
-export function fitted(picture: { width: number; height: number }, width: number, height: number, margin = 28): View {
-  const room = { w: Math.max(width - 2 * margin, 1), h: Math.max(height - 2 * margin, 1) };
+/** The view in which a picture fills a canvas but for a margin, and for a strip below where the options are. */
+export function fitted(picture: { width: number; height: number }, width: number, height: number, margin = 24, below = 48): View {
+  const room = { w: Math.max(width - 2 * margin, 1), h: Math.max(height - 2 * margin - below, 1) };
   const scale = Math.min(room.w / picture.width, room.h / picture.height);
-  return { scale, x: (width - scale * picture.width) / 2, y: (height - scale * picture.height) / 2 };
+  return { scale, x: (width - scale * picture.width) / 2, y: (height - below - scale * picture.height) / 2 };
 }
 
 /** The view zoomed by a factor about a point of the screen. */
@@ -117,7 +118,7 @@ function sample(from: Uint8ClampedArray, w: number, h: number, x: number, y: num
   for (let k = 0; k < 3; k++) {
     const top = from[a + k]! + s * (from[b + k]! - from[a + k]!);
     const low = from[a + down + k]! + s * (from[b + down + k]! - from[a + down + k]!);
-    to[at + k] = top + t * (low - top) + 0.5;
+    to[at + k] = top + t * (low - top); // the array rounds
   }
   to[at + 3] = 255;
 }

@@ -82,7 +82,7 @@ function numbers(app: App, change: Moving | Pasting): HTMLElement {
 
 function arrows(app: App): HTMLElement {
   const { plan } = app;
-  const title = `${text("drag")}: ${plan.arrows.length} ${text("arrows")}`;
+  const title = `${text("drag")} · ${plan.arrows.length}`;
   const drop = iconButton("trash", `${text("delete")}: ${text("drag")}`, () => app.wish({ arrows: [] }));
   const where = plan.selection ? h("small", {}, text("within")) : null;
   return h("article", { className: "card" }, h("header", {}, h("span", { className: "title" }, title, where), drop));

@@ -53,7 +53,6 @@ const WORDS = {
   scale: ["Scale", "배율"],
   angle: ["Turn", "회전"],
   delete: ["Delete", "삭제"],
-  arrows: ["points", "개 점"],
   within: ["inside the selection", "선택 안에서"],
   clear: ["Clear all", "모두 지우기"],
   words: ["Change by words", "글로 바꾸기"],

@@ -6,7 +6,7 @@ import base64
 import io
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,11 +15,12 @@ from PIL import Image
 
 from dragkit import pictures, records
 from dragkit.editor import STEPS, Editor, Result
-from dragkit.edits import Request
+from dragkit.edits import Edit, Request
 from dragkit.methods import Step
 from dragkit.methods.chosen import chosen
 from dragkit.methods.method import Method
 from dragkit.records import Drawing
+from dragkit.regions import put_back
 from dragkit.source import Progress, Source
 from dragkit.studio.clock import Clock
 from dragkit.studio.desk import Desk
@@ -39,7 +40,8 @@ def edit(desk: Desk, asked: Request, request: Request, picture: pictures.Pixels,
         source = sources.of(editor, picture, request, method, lambda phase: _progress(job, clock, phase))
         for index in range(request.count):
             one = request.model_copy(update={"seed": request.seed + index, "count": 1})
-            watch = Watch(editor, source, job, clock, index * (source.schedule.levels + 1))
+            kept = request.edits if request.preserve else ()
+            watch = Watch(editor, source, job, clock, index * source.schedule.levels, kept)
             try:
                 result = _edited(editor, source, one, method, job, clock, watch)
             except Stopped:
@@ -85,7 +87,11 @@ def stopping(editor: Editor, job: Job) -> Iterator[None]:
 class Watch:
     """Sees every step of an edit: moves the progress, shows a preview now and then, keeps the last one."""
 
-    def __init__(self, editor: Editor, source: Source, job: Job, clock: Clock, before: int) -> None:
+    def __init__(
+        self, editor: Editor, source: Source, job: Job, clock: Clock, before: int, kept: Sequence[Edit]
+    ) -> None:
+        """before: steps of the seeds before this one. kept: edits outside whose region the picture is as it was."""
+        self._kept = kept
         self._editor, self._source, self._job, self._clock, self._before = editor, source, job, clock, before
         self._next = time.monotonic() + OFTEN
         self.last: Step | None = None
@@ -97,7 +103,8 @@ class Watch:
         self._job.show("editing", done, total, self._clock.tick("editing", self._before + done))
         began = time.monotonic()
         if began >= self._next and step.level > 0:
-            self._job.picture(_jpeg(self._editor.preview(step, self._source)))
+            seen = self._editor.preview(step, self._source)
+            self._job.picture(_jpeg(put_back(seen, self._source.picture, self._kept) if self._kept else seen))
             now = time.monotonic()
             self._next = now + max(OFTEN, COST * (now - began))
         self._job.check()
