@@ -239,7 +239,9 @@ def test_an_object_is_copied_into_another_picture_and_erased_from_this(page: Pag
 
 def test_a_result_dropped_back_in_is_restored(page: Page, tmp_path: Path) -> None:
     page.open_scene(3)
-    page.says("app.wish({ changes: [{ kind: 'remove', id: 1, mask: { width: 96, height: 160, data: new Uint8Array(96 * 160).fill(1, 9600, 12000) } }] })")
+    page.says(
+        "app.wish({ changes: [{ kind: 'remove', id: 1, mask: { width: 96, height: 160, data: new Uint8Array(96 * 160).fill(1, 9600, 12000) } }] })"
+    )
     page.quick(3)
     page.says("(app.choices = { ...app.choices, seed: 7 })")
     page.run()

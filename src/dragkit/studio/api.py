@@ -35,6 +35,12 @@ class Picking(Frozen):
     box: Corners | None = None
 
 
+class Scene(Frozen):
+    """A built-in scene, by its number from 0."""
+
+    number: Annotated[int, Field(ge=0)] = 0
+
+
 class Picked(Frozen):
     """A mask: base64 of a PNG of the picture's size, white on black."""
 

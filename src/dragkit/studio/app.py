@@ -24,9 +24,9 @@ from dragkit import pictures
 from dragkit.edits import Request, explain, told
 from dragkit.previews import preview
 from dragkit.records import Drawing
-from dragkit.studio import asked, opening, pick, scenes
+from dragkit.studio import asked, mcp, opening, pick, scenes
 from dragkit.studio.api import About, Lattice, Moved, Opened, Picked, Picking, Trouble
-from dragkit.studio.desk import Desk, Settings
+from dragkit.studio.desk import Desk, Missing, Settings
 from dragkit.studio.jobs import ENDED, Full, Job, Status
 from dragkit.studio.security import LOCAL, Gate, TooLarge, is_loopback
 from dragkit.warp import field
@@ -52,6 +52,7 @@ def build(settings: Settings, desk: Desk, users: dict[str, str], host: str = "12
     _pictures(app, desk)
     _at_once(app, desk)
     _jobs(app, desk)
+    mcp.add(app, desk)
     app.mount("/", StaticFiles(directory=STATIC, html=True, check_dir=False))
     hosts = LOCAL if is_loopback(host) and not users else None
     app.add_middleware(Gate, users=users, hosts=hosts)
@@ -80,8 +81,8 @@ def _sentences(app: FastAPI) -> None:
     async def _refused(_: Call, error: ValueError) -> JSONResponse:
         return answer(400, str(error))
 
-    @app.exception_handler(asked.Missing)
-    async def _missing(_: Call, error: asked.Missing) -> JSONResponse:
+    @app.exception_handler(Missing)
+    async def _missing(_: Call, error: Missing) -> JSONResponse:
         return answer(404, str(error))
 
     @app.exception_handler(Full)
@@ -144,13 +145,7 @@ def _at_once(app: FastAPI, desk: Desk) -> None:
     @app.post("/api/pick", response_model=Picked, responses=REFUSALS)
     def picked(wish: Picking) -> Picked:
         """The object under a point or in a box."""
-        data = desk.pictures.get(wish.sha256)
-        if data is None:
-            raise asked.Missing("the picture is not kept here any more; send it again")
-        if (wish.point is None) == (wish.box is None):
-            raise ValueError("give a point or a box, one of the two")
-        pixels = pictures.decode(data)
-        mask = pick.by_click(pixels, wish.point) if wish.point else pick.by_box(pixels, wish.box or (0, 0, 0, 0))
+        mask = pick.picked(desk.picture(wish.sha256), wish.point, wish.box)
         return Picked(png=base64.b64encode(pictures.encode_png(mask)).decode())
 
     @app.post("/api/field", response_model=Lattice, responses=REFUSALS)
@@ -170,14 +165,9 @@ def _jobs(app: FastAPI, desk: Desk) -> None:
     @app.post("/api/jobs", response_model=Status, status_code=202, responses=REFUSALS)
     def edit(request: Request, embed: bool = True) -> Status:
         """Let a request be done by a model. embed: the result's record holds the pictures, so that it stands alone."""
-        from dragkit.methods import default
-        from dragkit.methods.chosen import chosen
-        from dragkit.methods.method import check
         from dragkit.studio import work
 
-        request = request.model_copy(update={"method": request.method or default(request.edits)})
-        whole, picture = asked.settled(request, desk)
-        check(chosen(whole), whole.edits)
+        request, whole, picture = asked.able(request, desk)
         return desk.line.status(desk.line.put(partial(work.edit, desk, request, whole, picture, embed)))
 
     @app.post("/api/drawings", response_model=Status, status_code=202, responses=REFUSALS)
@@ -185,10 +175,7 @@ def _jobs(app: FastAPI, desk: Desk) -> None:
         """Let a picture be drawn of a prompt."""
         from dragkit.studio import work
 
-        if drawing.model not in desk.models:
-            raise ValueError(f"there is no model {drawing.model} here; give one of {', '.join(desk.models)}")
-        if drawing.size and max(drawing.size) > desk.settings.max_side:
-            raise ValueError(f"the size is {drawing.size}; this server draws up to {desk.settings.max_side} px a side")
+        asked.drawable(drawing, desk)
         return desk.line.status(desk.line.put(partial(work.draw, desk, drawing)))
 
     @app.get("/api/jobs/{name}", response_model=Status, responses=REFUSALS)

@@ -10,13 +10,10 @@ from pydantic import BaseModel
 from dragkit.edits import Request, check, shown
 from dragkit.forms import NamedPicture, PathPicture, PngPicture
 from dragkit.pictures import Pixels
-from dragkit.studio.desk import Desk
+from dragkit.records import Drawing
+from dragkit.studio.desk import Desk, Missing
 
 COUNT = 8  # results of one request: side by side they fill a screen
-
-
-class Missing(Exception):
-    """A picture that was sent earlier and is not kept any more."""
 
 
 def settled(request: Request, desk: Desk) -> tuple[Request, Pixels]:
@@ -26,8 +23,7 @@ def settled(request: Request, desk: Desk) -> tuple[Request, Pixels]:
         ValueError: one sentence, for what this server does not do or what makes no sense on this picture.
         Missing: a picture must be sent again.
     """
-    if request.model not in desk.models:
-        raise ValueError(f"there is no model {request.model} here; give one of {', '.join(desk.models)}")
+    _check_model(request.model, desk)
     if request.count > COUNT:
         raise ValueError(f"got count {request.count}, want at most {COUNT}; ask again with other seeds")
     request = with_pictures(request, desk)
@@ -40,6 +36,25 @@ def settled(request: Request, desk: Desk) -> tuple[Request, Pixels]:
             _check_side(reference.array(), desk.settings.max_side)
     check(request, (picture.shape[1], picture.shape[0]))
     return request.model_copy(update={"prompt": shown(request.edits, request.prompt)}), picture
+
+
+def able(request: Request, desk: Desk) -> tuple[Request, Request, Pixels]:
+    """A request with its method named, as `settled`, and its picture; refused before the work where that is possible."""
+    from dragkit.methods import default
+    from dragkit.methods.chosen import chosen
+    from dragkit.methods.method import check as check_method
+
+    request = request.model_copy(update={"method": request.method or default(request.edits)})
+    whole, picture = settled(request, desk)
+    check_method(chosen(whole), whole.edits)
+    return request, whole, picture
+
+
+def drawable(drawing: Drawing, desk: Desk) -> None:
+    """Refuse what this server does not draw: ValueError."""
+    _check_model(drawing.model, desk)
+    if drawing.size and max(drawing.size) > desk.settings.max_side:
+        raise ValueError(f"the size is {drawing.size}; this server draws up to {desk.settings.max_side} px a side")
 
 
 def with_pictures(request: Request, desk: Desk) -> Request:
@@ -65,6 +80,11 @@ def _filled(value: Any, desk: Desk) -> Any:
             return tuple(_filled(item, desk) for item in value)
         case _:
             return value
+
+
+def _check_model(model: str, desk: Desk) -> None:
+    if model not in desk.models:
+        raise ValueError(f"there is no model {model} here; give one of {', '.join(desk.models)}")
 
 
 def _check_side(picture: Pixels, most: int) -> None:

@@ -41,6 +41,10 @@ class Settings:
     memories: Path | None = None  # folder of LoRAs that were trained
 
 
+class Missing(Exception):
+    """A picture that was sent earlier and is not kept any more."""
+
+
 Load = Callable[[str], "Editor"]
 
 
@@ -73,6 +77,13 @@ class Desk:
         key = hashlib.sha256(png).hexdigest()
         self.pictures.put(key, png)
         return key
+
+    def picture(self, sha256: str) -> bytes:
+        """A picture that was sent or drawn; Missing where it is not kept any more."""
+        data = self.pictures.get(sha256)
+        if data is None:
+            raise Missing("the picture is not kept here any more; send it again")
+        return data
 
     def editor(self, name: str) -> Editor:
         """The editor of a model, loaded once."""
