@@ -17,6 +17,11 @@ from dragkit.edits import Request
 from dragkit.studio import asked
 
 
+def text(pixels):
+    """A picture as requests carry it."""
+    return base64.b64encode(png(pixels)).decode()
+
+
 def sentence(answer, status):
     """A refusal: its status and one sentence."""
     assert answer.status_code == status, answer.text
@@ -133,9 +138,9 @@ def test_large_pictures_are_scaled_down_and_names_lose_their_folders(client):
         ({"edits": []}, "at least 1"),
         ({"edits": [{"kind": "move", "mask": {"path": "m.png"}}]}, "path is allowed only"),
         ({"edits": [{"kind": "move", "mask": {"box": [0, 0, 9, 9]}, "offset": [500, 0]}]}, "out of the picture"),
-        ({"edits": [{"kind": "move", "mask": {"png": base64.b64encode(png(np.full((9, 7), 255, np.uint8))).decode()}}]}, "mask is 7x9"),
+        ({"edits": [{"kind": "move", "mask": {"png": text(np.full((9, 7), 255, np.uint8))}}]}, "mask is 7x9"),
         ({"edits": [{"kind": "drag", "handles": [[1, 1]], "targets": [[1, 99]]}]}, "lies outside"),
-        ({"image": {"png": base64.b64encode(png(np.zeros((8, 300, 3), np.uint8))).decode()}}, "up to 256 px"),
+        ({"image": {"png": text(np.zeros((8, 300, 3), np.uint8))}}, "up to 256 px"),
         ({"image": {"png": "not base64!"}}, "not base64"),
     ],
 )  # fmt: skip

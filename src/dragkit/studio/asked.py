@@ -39,7 +39,7 @@ def settled(request: Request, desk: Desk) -> tuple[Request, Pixels]:
 
 
 def able(request: Request, desk: Desk) -> tuple[Request, Request, Pixels]:
-    """A request with its method named, as `settled`, and its picture; refused before the work where that is possible."""
+    """A request with its method named, as `settled`, and its picture; refused early where that is possible."""
     from dragkit.methods import default
     from dragkit.methods.chosen import chosen
     from dragkit.methods.method import check as check_method

@@ -45,9 +45,8 @@ def add(app: FastAPI, desk: Desk) -> None:
         if "id" not in message:  # a notification
             return Response(status_code=202)
         given = message.get("params")
-        return JSONResponse(
-            await _answer(desk, message["id"], message["method"], given if isinstance(given, dict) else {})
-        )
+        params = given if isinstance(given, dict) else {}
+        return JSONResponse(await _answer(desk, message["id"], message["method"], params))
 
     @app.get("/mcp", include_in_schema=False)
     def no_stream() -> Response:
@@ -169,7 +168,7 @@ HOW = (
 )
 TOOLS: dict[str, Tool] = {
     "edit_picture": (
-        "Move, resize, turn, remove, paste, restyle or drag things in a picture by diffusion.",
+        "Move, resize, turn, remove, paste, restyle or drag things in a picture.",
         Request,
         _edit,
     ),
