@@ -60,7 +60,8 @@ async function finish(app: App, status: Status, parent: string, plan: Plan, name
       return;
     }
     const more = { seed: made.seed, whole: made.whole, plan, result: true };
-    first ||= app.enter(picture, parent, name, asked, more).id;
+    const { id } = app.enter(picture, parent, name, asked, more);
+    first ||= id;
   }
   if (first) app.show(first);
 }

@@ -36,10 +36,10 @@ ARGS = [
 
 
 @contextlib.contextmanager
-def serving(desk: Desk, users: dict[str, str] | None = None) -> Iterator[str]:
-    """A server on a free port: its address."""
-    app = build(desk.settings, desk, users or {})
-    listening = socket.create_server(("127.0.0.1", 0))
+def serving(desk: Desk, port: int = 0) -> Iterator[str]:
+    """A server on a port, a free one by default: its address."""
+    app = build(desk.settings, desk, {})
+    listening = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, args=[[listening]], daemon=True)
     thread.start()

@@ -310,3 +310,97 @@ def test_touch_moves_an_object_and_two_fingers_zoom(browser: Any, address: str) 
     assert page.says("app.plan.changes.length") == 1
     page.shot("phone-moved")
     page.close()
+
+
+def test_a_reload_does_not_lose_the_job_and_seeds_stand_side_by_side(page: Page) -> None:
+    page.open_scene(2)  # wide
+    assert page.says("app.picture.width > app.picture.height")
+    page.tool("Lasso")
+    page.drag((10, 10), (60, 10), (60, 80), (10, 80), (10, 10))
+    page.until("app.plan.selection && app.plan.selection.data.reduce((a, b) => a + b) > 3000")
+    page.tool("Grab")
+    page.drag((30, 40), (50, 44))
+    page.until("app.plan.changes.length === 1")
+    page.quick(10)
+    page.says(
+        "(app.choices = { ...app.choices, count: 2, method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } } })"
+    )
+    page.tab.get_by_role("button", name="Run", exact=True).click()
+    page.until("app.running && app.running.status && app.running.status.state === 'running'")
+    page.tab.wait_for_timeout(400)
+    page.tab.reload()
+    page.until("app.entry && app.running")
+    page.until("!app.running && app.entries.size === 3", 120)
+    assert page.says("[...app.entries.values()].slice(1).map(e => e.seed)") == [0, 1]
+    page.shot("seeds")
+
+
+def test_a_picture_is_drawn_and_its_words_are_changed(page: Page) -> None:
+    page.says("(app.choices = { ...app.choices, steps: 4, model: 'toy' })")
+    page.tab.get_by_role("textbox", name="draw one from words").fill("a red apple on a wooden table")
+    page.tab.get_by_role("button", name="Draw").click()
+    page.until("app.entry && app.pixels(app.picture)", 120)
+    assert page.says("app.picture.prompt") == "a red apple on a wooden table"
+    page.tab.get_by_label("Change by words").fill("a blue apple on a wooden table")
+    page.tab.get_by_label("Change by words").blur()
+    page.until("app.plan.words")
+    page.run()
+    edit = json.loads(pictures.record(page.downloaded()) or "{}")["request"]["edits"][0]
+    assert (edit["kind"], edit["source_prompt"]) == ("reprompt", "a red apple on a wooden table")
+
+
+def test_mistakes_are_told_and_the_page_stays_usable(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    with page.tab.expect_file_chooser() as chooser:
+        page.tab.get_by_role("button", name="Choose a picture").click()
+    chooser.value.set_files(tmp_path / "text.png")
+    page.tab.get_by_role("alert").get_by_text("not a picture").wait_for()
+    page.open_scene(3)
+    assert page.says("app.picture.height > app.picture.width")
+    page.says("app.wish({ arrows: [{ from: { x: 5, y: 5 }, to: { x: 500, y: 5 } }] })")
+    page.tab.get_by_role("button", name="Run", exact=True).click()
+    page.tab.get_by_role("alert").get_by_text("lies outside").wait_for()
+    page.says("app.wish({ arrows: [] })")
+    page.tab.get_by_role("button", name="한국어").click()
+    page.tab.get_by_role("button", name="실행", exact=True).wait_for()
+    page.shot("korean")
+    page.tab.get_by_role("button", name="밝게/어둡게").click()
+    page.shot("korean-dark")
+
+
+def test_a_server_that_forgot_everything_is_told_the_picture_again(browser: Any) -> None:
+    with serving(toy_desk()) as first:
+        page = Page(browser, first)
+        page.open_scene(0)
+        port = int(first.rsplit(":", 1)[1])
+    page.tab.evaluate("() => studio.app.pick({ point: [66, 58] })")
+    page.tab.get_by_role("alert").get_by_text("does not answer").wait_for()
+    with serving(toy_desk(), port=port):
+        page.click(66, 58)
+        page.until("app.plan.selection")
+    page.close()
+
+
+def test_a_second_tab_has_work_of_its_own(page: Page, address: str) -> None:
+    page.open_scene(0)
+    page.tab.wait_for_timeout(500)
+    other = page.context.new_page()
+    other.goto(address)
+    other.get_by_role("button", name="Scene 3").click()
+    until(lambda: other.evaluate("() => studio.app.picture && studio.app.picture.width === 160"), "the other tab")
+    other.wait_for_timeout(500)
+    page.tab.reload()
+    page.until("app.picture && app.picture.width === 128")
+    other.reload()
+    until(lambda: other.evaluate("() => studio.app.picture && studio.app.picture.width === 160"), "the other tab")
+
+
+def test_what_is_on_the_page_has_a_name(page: Page) -> None:
+    page.open_scene(0)
+    page.click(66, 58)
+    page.until("app.plan.selection")
+    nameless = page.says(
+        "[...document.querySelectorAll('button, input, select, textarea, canvas, summary')].filter(e => e.checkVisibility()"
+        " && !e.ariaLabel && !e.textContent.trim() && !(e.labels && e.labels.length)).map(e => e.outerHTML)"
+    )
+    assert nameless == []
