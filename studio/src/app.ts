@@ -167,13 +167,13 @@ export class App {
     this.undo = new Undo();
     this.active = this.compare = this.view = null;
     this.session = store.named(store.secret());
-    const entry = this.enter(picture, null, picture.name, null);
+    const entry = this.enter(picture, null, picture.name);
     this.show(entry.id);
     return entry;
   }
 
-  enter(picture: Picture, parent: string | null, label: string, request: Request | null, more: Partial<Entry> = {}): Entry {
-    const entry: Entry = { id: store.secret(), parent, picture, label, seed: null, whole: true, request, plan: null, result: false, ...more };
+  enter(picture: Picture, parent: string | null, label: string, more: Partial<Entry> = {}): Entry {
+    const entry: Entry = { id: store.secret(), parent, picture, label, seed: null, whole: true, plan: null, result: false, ...more };
     this.entries.set(entry.id, entry);
     return entry;
   }
@@ -196,7 +196,7 @@ export class App {
     this.choices = { ...this.choices, model: known, steps, seed, method: method ?? "", guidance, negative: negative_prompt, preserve, settings };
     this.show(first.id, plan);
     const made = { ...(await this.fetched(opened)), file };
-    const entry = this.enter(made, first.id, opened.name, request, { seed, plan, result: true });
+    const entry = this.enter(made, first.id, opened.name, { seed, plan, result: true });
     this.show(entry.id);
     say(text("restored"));
     return true;

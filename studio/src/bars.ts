@@ -69,7 +69,7 @@ export function topBar(app: App, place: HTMLElement, stage: Stage, doings: Doing
     if (app.compare !== null) slider.value = String(Math.round(app.compare * 100));
     level.textContent = `${Math.round(stage.view.scale * 100)}%`;
     zoom.hidden = json.hidden = save.hidden = history.hidden = !entry;
-    json.disabled = !entry?.request;
+    json.disabled = !entry?.result || !entry.whole;
   };
 }
 

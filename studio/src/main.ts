@@ -47,14 +47,22 @@ function save(file: Blob, name: string): void {
 const doings = {
   open: choose,
   download: () => app.picture && save(app.picture.file, app.picture.name.replace(/\.\w+$/, "") + ".png"),
-  json: () => app.entry?.request && save(new Blob([JSON.stringify(app.entry.request, null, 2)], { type: "application/json" }), `${app.picture!.name.replace(/\.\w+$/, "")}.json`),
+  json: () => void request(),
   keys: () => $<HTMLDialogElement>("#keys").showModal(),
   relabel: build,
 };
 
+/** The request of the shown result, as its PNG carries it: with the pictures, so that it stands alone. */
+async function request(): Promise<void> {
+  const { picture } = app;
+  const opened = picture && (await app.ask(() => net.send(picture.file, picture.name)));
+  const asked = opened?.record?.["request"];
+  if (asked) save(new Blob([JSON.stringify(asked, null, 2)], { type: "application/json" }), `${picture!.name.replace(/\.\w+$/, "")}.json`);
+}
+
 async function resume(id: string): Promise<void> {
   const job = await app.load(id);
-  if (job) void follow(app, job.id, job.parent, job.plan, job.label, null);
+  if (job) void follow(app, job.id, job.parent, job.plan, job.label);
 }
 
 /** Make all views, in the language of the page. */

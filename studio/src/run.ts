@@ -3,22 +3,21 @@
 import type { App } from "./app";
 import * as net from "./net";
 import { request } from "./requests";
-import type { Drawing, Request, Status } from "./schema";
+import type { Drawing, Status } from "./schema";
 import type { Plan } from "./state";
 import { say, text } from "./texts";
 
 export async function run(app: App): Promise<void> {
   if (app.running || !app.entry) return;
   const { plan, entry } = app;
-  const asked = await request(plan, entry.picture, app.choices);
-  const status = await app.ask(() => app.sent(async () => net.edit({ ...asked, ...(await request(plan, entry.picture, app.choices)) })));
-  if (status) await follow(app, status.id, entry.id, plan, label(plan), asked);
+  const status = await app.ask(() => app.sent(async () => net.edit(await request(plan, entry.picture, app.choices))));
+  if (status) await follow(app, status.id, entry.id, plan, label(plan));
 }
 
 export async function draw(app: App, drawing: Drawing): Promise<void> {
   if (app.running) return;
   const status = await app.ask(() => net.draw(drawing));
-  if (status) await follow(app, status.id, "", app.plan, drawing.prompt, null);
+  if (status) await follow(app, status.id, "", app.plan, drawing.prompt);
 }
 
 export async function stop(app: App): Promise<void> {
@@ -26,7 +25,7 @@ export async function stop(app: App): Promise<void> {
 }
 
 /** Watch a job to its end; also one that ran when the page was loaded again. */
-export async function follow(app: App, id: string, parent: string, plan: Plan, name: string, asked: Request | null): Promise<void> {
+export async function follow(app: App, id: string, parent: string, plan: Plan, name: string): Promise<void> {
   app.running = { id, parent, plan, label: name, status: null, preview: null };
   app.compare = null;
   app.changed();
@@ -37,7 +36,7 @@ export async function follow(app: App, id: string, parent: string, plan: Plan, n
       app.running.preview = status.preview ?? app.running.preview;
       app.changed(false);
     });
-    await finish(app, last, parent, plan, name, asked);
+    await finish(app, last, parent, plan, name);
   } catch (error) {
     say(error instanceof net.Refused && error.message ? error.message : text("unreachable"), "bad");
   } finally {
@@ -46,7 +45,7 @@ export async function follow(app: App, id: string, parent: string, plan: Plan, n
   }
 }
 
-async function finish(app: App, status: Status, parent: string, plan: Plan, name: string, asked: Request | null): Promise<void> {
+async function finish(app: App, status: Status, parent: string, plan: Plan, name: string): Promise<void> {
   for (const note of status.notes) say(note);
   if (status.state === "failed") say(status.detail, "bad");
   if (status.state === "stopped") say(text(status.results.length ? "stoppedKept" : "stopped"));
@@ -60,7 +59,7 @@ async function finish(app: App, status: Status, parent: string, plan: Plan, name
       return;
     }
     const more = { seed: made.seed, whole: made.whole, plan, result: true };
-    const { id } = app.enter(picture, parent, name, asked, more);
+    const { id } = app.enter(picture, parent, name, more);
     first ||= id;
   }
   if (first) app.show(first);

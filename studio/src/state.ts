@@ -2,7 +2,6 @@
 
 import { type Place, type Point, STILL } from "./geometry";
 import type { Mask } from "./masks";
-import type { Request } from "./schema";
 
 export interface Picture {
   sha256: string; // by which the server knows it
@@ -61,8 +60,7 @@ export interface Entry {
   label: string;
   seed: number | null;
   whole: boolean;
-  request: Request | null; // that made it
-  plan: Plan | null; // likewise, to be taken up again
+  plan: Plan | null; // that made it, to be taken up again
   result: boolean;
 }
 

@@ -322,9 +322,8 @@ def test_a_reload_does_not_lose_the_job_and_seeds_stand_side_by_side(page: Page)
     page.drag((30, 40), (50, 44))
     page.until("app.plan.changes.length === 1")
     page.quick(10)
-    page.says(
-        "(app.choices = { ...app.choices, count: 2, method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } } })"
-    )
+    how = "method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } }"
+    page.says(f"(app.choices = {{ ...app.choices, count: 2, {how} }})")
     page.tab.get_by_role("button", name="Run", exact=True).click()
     page.until("app.running && app.running.status && app.running.status.state === 'running'")
     page.tab.wait_for_timeout(400)
@@ -400,7 +399,8 @@ def test_what_is_on_the_page_has_a_name(page: Page) -> None:
     page.click(66, 58)
     page.until("app.plan.selection")
     nameless = page.says(
-        "[...document.querySelectorAll('button, input, select, textarea, canvas, summary')].filter(e => e.checkVisibility()"
-        " && !e.ariaLabel && !e.textContent.trim() && !(e.labels && e.labels.length)).map(e => e.outerHTML)"
+        "[...document.querySelectorAll('button, input, select, textarea, canvas, summary')]"
+        ".filter(e => e.checkVisibility() && !e.ariaLabel && !e.textContent.trim() && !e.labels?.length)"
+        ".map(e => e.outerHTML)"
     )
     assert nameless == []

@@ -40,6 +40,7 @@ def _listen(host: str, port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen(socket.SOMAXCONN)  # who comes before the server is ready waits
     except OSError as error:
         found.close()
         raise ValueError(f"cannot listen at {host}:{port}: {error.strerror}; give another --host or --port") from None
