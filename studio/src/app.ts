@@ -1,14 +1,25 @@
 // The studio's state in one place: what is open, what is planned, what runs. Views listen and draw.
 
 import type { View } from "./geometry";
-import type { Mask } from "./masks";
+import { type Mask, resized } from "./masks";
 import * as net from "./net";
-import { drawn, type Canvas, maskOf, unbase64 } from "./pixels";
+import { canvas, drawn, type Canvas, file, maskOf, pen, unbase64 } from "./pixels";
 import { planOf } from "./requests";
 import type { About, Opened, Request, Status } from "./schema";
 import { type Change, type Choices, type Entry, NOTHING, type Picture, type Plan, plain, Undo } from "./state";
 import * as store from "./store";
 import { say, text } from "./texts";
+
+const SAVED = 48 * 2 ** 20; // bytes of masks that a reload finds again: more takes long to write
+const PROXY = 1024; // px of the picture that previews and picks are made of: more is not seen on a screen
+
+/** A picture no larger than a screen, which the server has too. */
+export interface Proxy {
+  of: string; // SHA-256
+  scale: number;
+  name: string; // SHA-256 of the proxy
+  canvas: Canvas;
+}
 
 export type Tool = "grab" | "brush" | "eraser" | "lasso" | "box" | "points" | "hand";
 
@@ -66,6 +77,26 @@ export class App {
       this.changed();
     });
     return null;
+  }
+
+  private proxies = new Map<string, Promise<Proxy>>();
+
+  proxy(picture: Picture): Promise<Proxy> {
+    const found = this.proxies.get(picture.sha256) ?? this.shrunk(picture);
+    this.proxies.clear(); // of the shown picture alone
+    this.proxies.set(picture.sha256, found);
+    return found;
+  }
+
+  private async shrunk(picture: Picture): Promise<Proxy> {
+    const whole = this.canvases.get(picture.sha256) ?? (await drawn(picture.file));
+    const scale = Math.min(1, PROXY / Math.max(whole.width, whole.height));
+    if (scale === 1) return { of: picture.sha256, scale, name: picture.sha256, canvas: whole };
+    const on = canvas(whole.width * scale, whole.height * scale);
+    const to = pen(on, true);
+    to.imageSmoothingQuality = "high";
+    to.drawImage(whole, 0, 0, on.width, on.height);
+    return { of: picture.sha256, scale, name: (await net.send(await file(on), picture.name)).sha256, canvas: on };
   }
 
   listen(view: () => void): void {
@@ -208,6 +239,7 @@ export class App {
       return await work();
     } catch (error) {
       if (!(error instanceof net.Refused) || error.status !== 404 || !this.picture) throw error;
+      this.proxies.clear();
       const others = this.plan.changes.flatMap((c) => ("other" in c ? [c.other] : []));
       for (const picture of [this.picture, ...others]) {
         const opened = await net.send(picture.file, picture.name);
@@ -220,8 +252,15 @@ export class App {
   }
 
   async pick(wish: { point?: [number, number]; box?: [number, number, number, number] }): Promise<Mask | null> {
-    const found = await this.ask(() => this.sent(() => net.pick({ sha256: this.picture!.sha256, ...wish })));
-    return found && maskOf(unbase64(found.png));
+    const picture = this.picture!;
+    const ask = async () => {
+      const { name, scale } = await this.proxy(picture);
+      const point = wish.point?.map((v) => v * scale) as [number, number] | undefined;
+      const box = wish.box?.map((v) => v * scale) as [number, number, number, number] | undefined;
+      return net.pick({ sha256: name, point: point ?? null, box: box ?? null });
+    };
+    const found = await this.ask(() => this.sent(ask));
+    return found && resized(await maskOf(unbase64(found.png)), picture.width, picture.height);
   }
 
   // ------------------------------------------------------------------------------------------------------ reload
@@ -229,7 +268,8 @@ export class App {
   async save(): Promise<void> {
     if (!this.entries.size) return;
     const job = this.running && { id: this.running.id, parent: this.running.parent, plan: this.running.plan, label: this.running.label };
-    const { moments, at } = this.undo;
+    const moments = this.undo.kept(SAVED);
+    const at = moments.length - 1;
     const session = { id: this.session, time: Date.now(), entries: [...this.entries.values()], moments, at, choices: this.choices, job };
     try {
       await store.write(session);

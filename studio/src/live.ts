@@ -4,28 +4,18 @@ import type { App } from "./app";
 import { placement, warp } from "./geometry";
 import { centroid, type Mask } from "./masks";
 import * as net from "./net";
-import { canvas, type Canvas, type Cut, drawn, file, pen, sprite } from "./pixels";
+import { canvas, type Canvas, type Cut, drawn, pen, sprite } from "./pixels";
 import { edits } from "./requests";
 import type { Lattice, Request } from "./schema";
 import { moves, type Picture, type Plan, pulls } from "./state";
 
-const PROXY = 1024; // px of the picture that previews are made of: more is not seen on a screen
 const FIELD = 256; // px at which displacements are asked for: they are coarse anyway
 const BENT = 512; // px at which the browser bends: 10 ms there
 const REST = 110; // ms without a change after which the server is asked
 
-interface Proxy {
-  of: string; // SHA-256
-  scale: number;
-  name: string; // SHA-256 of the proxy
-  canvas: Canvas;
-}
-
 export class Live {
   settled: { plan: Plan; canvas: Canvas } | null = null; // the server's answer
   delay = 0; // ms the last bending took
-  private proxy: Promise<Proxy> | null = null;
-  private ready: Proxy | null = null;
   private plate: { key: Mask[]; canvas: Canvas } | null = null; // what is behind the objects
   private wanted: Mask[] = [];
   private lattice: Lattice | null = null;
@@ -50,6 +40,7 @@ export class Live {
     const { plan, picture } = this.app;
     if (!picture || plan === this.seen) return;
     this.seen = plan;
+    this.app.proxy(picture).catch(() => undefined); // ready before it is needed
     void this.behind(picture, plan);
     if (pulls(plan)) void this.field(picture);
     clearTimeout(this.timer);
@@ -57,37 +48,14 @@ export class Live {
     if (this.shows) this.timer = window.setTimeout(() => void this.settle(picture, plan), REST);
   }
 
-  private proxied(picture: Picture): Promise<Proxy> {
-    if (this.ready?.of === picture.sha256) return Promise.resolve(this.ready);
-    const made = this.makeProxy(picture);
-    this.proxy = made;
-    void made.then((proxy) => {
-      if (this.proxy === made) this.ready = proxy;
-    });
-    return made;
-  }
-
-  private async makeProxy(picture: Picture): Promise<Proxy> {
-    const scale = Math.min(1, PROXY / Math.max(picture.width, picture.height));
-    const on = await drawn(picture.file, Math.round(picture.width * scale), Math.round(picture.height * scale));
-    const name = scale === 1 ? picture.sha256 : (await net.send(await file(on), picture.name)).sha256;
-    return { of: picture.sha256, scale, name, canvas: on };
-  }
-
   /** The server's preview of edits on the proxy; sent again where it is not kept any more. */
   private async asked(picture: Picture, make: Request["edits"], signal?: AbortSignal): Promise<Canvas> {
     const ask = async (): Promise<Blob> => {
-      const proxy = await this.proxied(picture);
+      const proxy = await this.app.proxy(picture);
       const image = { name: picture.name, sha256: proxy.name };
       return net.preview({ image, edits: make, model: this.app.choices.model }, signal);
     };
-    try {
-      return await drawn(await ask());
-    } catch (error) {
-      if (!(error instanceof net.Refused) || error.status !== 404) throw error;
-      this.ready = null;
-      return drawn(await this.app.sent(ask));
-    }
+    return drawn(await this.app.sent(ask));
   }
 
   /** The picture with all objects that move, or may be about to, taken away. */
@@ -98,7 +66,7 @@ export class Live {
     this.wanted = key;
     if (!key.length) return;
     try {
-      const proxy = await this.proxied(picture);
+      const proxy = await this.app.proxy(picture);
       const taken = { ...plan, selection: null, words: "", arrows: [] };
       const changes = key.map((mask, id) => ({ kind: "remove" as const, id, mask }));
       const made = await edits({ ...taken, changes }, proxy.scale, proxy.canvas);
@@ -113,7 +81,7 @@ export class Live {
   private async settle(picture: Picture, plan: Plan): Promise<void> {
     this.stop = new AbortController();
     try {
-      const proxy = await this.proxied(picture);
+      const proxy = await this.app.proxy(picture);
       const wanted = { ...plan, words: "", changes: plan.changes.filter((c) => c.kind !== "replace") };
       const found = await this.asked(picture, await edits(wanted, proxy.scale, proxy.canvas), this.stop.signal);
       if (this.app.plan === plan) this.settled = { plan, canvas: found };
@@ -145,10 +113,10 @@ export class Live {
   }
 
   /** Draw the plan's outcome as far as it is known now, in pixels of the picture. `dragging`: the pointer is down. */
-  draw(to: CanvasRenderingContext2D, picture: Picture, pixels: Canvas, dragging: boolean): void {
+  draw(to: CanvasRenderingContext2D, picture: Picture, pixels: Canvas, light: Canvas, dragging: boolean): void {
     const { plan } = this.app;
     if (!this.shows) {
-      to.drawImage(pixels, 0, 0);
+      to.drawImage(light, 0, 0, picture.width, picture.height);
       return;
     }
     if (this.settled?.plan === plan && !dragging) {
@@ -156,7 +124,7 @@ export class Live {
       return;
     }
     const holes = plan.changes.flatMap((c) => (c.kind === "move" || c.kind === "remove" ? [c.mask] : []));
-    const ground = holes.length && this.plate && holes.every((mask) => this.plate!.key.includes(mask)) ? this.plate.canvas : pixels;
+    const ground = holes.length && this.plate && holes.every((mask) => this.plate!.key.includes(mask)) ? this.plate.canvas : light;
     const base = pulls(plan) && this.lattice ? this.bend(ground, this.lattice) : ground;
     to.drawImage(base, 0, 0, picture.width, picture.height);
     for (const change of plan.changes) {

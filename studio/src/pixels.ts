@@ -67,10 +67,11 @@ export function tinted(mask: Mask, rgb: [number, number, number], alpha: number)
 
 /** What of a picture is in a mask. */
 export function sprite(picture: Canvas, mask: Mask): Cut {
-  const { data } = pen(picture, true).getImageData(0, 0, picture.width, picture.height);
+  const b = bounds(mask);
+  const { data } = pen(picture, true).getImageData(b.x, b.y, Math.max(1, b.width), Math.max(1, b.height));
   return cut(mask, (image, from, to) => {
     if (!mask.data[from]) return;
-    for (let k = 0; k < 3; k++) image[to + k] = data[4 * from + k]!;
+    for (let k = 0; k < 3; k++) image[to + k] = data[to + k]!;
     image[to + 3] = 255;
   });
 }

@@ -5,7 +5,7 @@ import { fitted, type Point, toPicture, toScreen, type View, zoomed } from "./ge
 import { handles, landed } from "./handles";
 import { Live } from "./live";
 import { type Mask, outline } from "./masks";
-import { type Canvas, type Cut, pen, tinted } from "./pixels";
+import { canvas, type Canvas, type Cut, pen, tinted } from "./pixels";
 import type { Arrow, Picture } from "./state";
 
 const ACCENT = "#6d6df5";
@@ -85,7 +85,7 @@ export class Stage {
     const view = this.view;
     to.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
     to.imageSmoothingEnabled = view.scale < CRISP;
-    to.imageSmoothingQuality = "high";
+    to.imageSmoothingQuality = view.scale < 1 ? "medium" : "low";
     to.save();
     to.beginPath();
     to.rect(0, 0, picture.width, picture.height);
@@ -97,16 +97,33 @@ export class Stage {
     else this.drawSlider(to, picture);
   }
 
+  private small = new WeakMap<Canvas, Canvas>();
+
+  /** The pixels of a large picture as small as the view allows: drawing 16 megapixels takes too long for a frame. */
+  private lighter(pixels: Canvas): Canvas {
+    const most = 2048;
+    const shown = this.view.scale * Math.max(pixels.width, pixels.height) * devicePixelRatio;
+    if (Math.max(pixels.width, pixels.height) <= most || shown > most) return pixels;
+    const found = this.small.get(pixels) ?? canvas((pixels.width * most) / Math.max(pixels.width, pixels.height), (pixels.height * most) / Math.max(pixels.width, pixels.height));
+    if (!this.small.has(pixels)) {
+      const on = pen(found);
+      on.imageSmoothingQuality = "high";
+      on.drawImage(pixels, 0, 0, found.width, found.height);
+      this.small.set(pixels, found);
+    }
+    return found;
+  }
+
   private drawPicture(to: CanvasRenderingContext2D, picture: Picture, pixels: Canvas): void {
     const { running, compare } = this.app;
     const before = this.before();
     if (compare !== null && before) {
-      to.drawImage(pixels, 0, 0);
+      to.drawImage(this.lighter(pixels), 0, 0, picture.width, picture.height);
       to.drawImage(before, 0, 0, before.width * compare, before.height, 0, 0, picture.width * compare, picture.height);
     } else if (running?.preview && running.parent === this.app.entry?.id) {
       this.drawPreview(to, picture, pixels, running.preview);
     } else {
-      this.live.draw(to, picture, pixels, this.dragging);
+      this.live.draw(to, picture, pixels, this.lighter(pixels), this.dragging);
     }
   }
 
@@ -122,7 +139,7 @@ export class Stage {
       next.src = url;
     }
     if (this.shown) to.drawImage(this.shown, 0, 0, picture.width, picture.height);
-    else this.live.draw(to, picture, pixels, false);
+    else this.live.draw(to, picture, pixels, this.lighter(pixels), false);
   }
 
   /** The picture that the shown one was made of. */

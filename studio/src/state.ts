@@ -112,6 +112,22 @@ const still = (p: Place): boolean => p.dx === STILL.dx && p.dy === STILL.dy && p
 const MOST = 200; // moments
 const BYTES = 256 * 2 ** 20; // of masks in them: older moments are forgotten
 
+/** The last moments whose masks take no more than so many bytes; the very last in any case. */
+function latest(moments: Moment[], most: number): Moment[] {
+  const masks = new Set<Mask>();
+  let bytes = 0;
+  let first = moments.length;
+  while (first > 0 && moments.length - first < MOST) {
+    for (const mask of masksOf(moments[first - 1]!.plan)) {
+      if (!masks.has(mask)) bytes += mask.data.length;
+      masks.add(mask);
+    }
+    if (bytes > most && first < moments.length) break;
+    first--;
+  }
+  return moments.slice(first);
+}
+
 /** The moments in order, and which is shown. */
 export class Undo {
   moments: Moment[] = [];
@@ -122,20 +138,13 @@ export class Undo {
   }
 
   push(moment: Moment): void {
-    this.moments = [...this.moments.slice(0, this.at + 1), moment];
-    const masks = new Set<Mask>();
-    let bytes = 0;
-    let first = this.moments.length;
-    while (first > 0 && this.moments.length - first < MOST) {
-      for (const mask of masksOf(this.moments[first - 1]!.plan)) {
-        if (!masks.has(mask)) bytes += mask.data.length;
-        masks.add(mask);
-      }
-      if (bytes > BYTES && first < this.moments.length) break;
-      first--;
-    }
-    this.moments = this.moments.slice(first);
+    this.moments = latest([...this.moments.slice(0, this.at + 1), moment], BYTES);
     this.at = this.moments.length - 1;
+  }
+
+  /** The moments up to the shown one that take no more than so many bytes: what a reload is to find. */
+  kept(bytes: number): Moment[] {
+    return latest(this.moments.slice(0, this.at + 1), bytes);
   }
 
   /** Put another moment in place of the shown one: the rest of a gesture that began with a push. */

@@ -117,6 +117,17 @@ def page(browser: Any, address: str) -> Iterator[Page]:
     opened.close()
 
 
+def strip(*names: str) -> None:
+    """The page at three moments side by side, for the documentation."""
+    if SHOTS:
+        shots = [Image.open(Path(SHOTS) / f"{name}.png").convert("RGB") for name in names]
+        width, height = shots[0].width // 2, shots[0].height // 2
+        whole = Image.new("RGB", (len(shots) * (width + 8) - 8, height), "white")
+        for number, shot in enumerate(shots):
+            whole.paste(shot.resize((width, height), Image.Resampling.LANCZOS), (number * (width + 8), 0))
+        whole.quantize(128).save(Path(SHOTS) / "strip.png", optimize=True)
+
+
 def apple() -> tuple[np.ndarray, np.ndarray]:
     """The first built-in scene: its picture, and the mask of its apple."""
     scene = sample(9, "dev", (128, 128), "still")
@@ -148,7 +159,7 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     teal = colour(picture, mask)
     assert np.abs(there - teal).max() < 60, "the preview shows the apple at its new place"
 
-    page.quick(8)
+    page.quick(15)
     page.run()
     page.shot("result")
     data = page.downloaded()
@@ -174,6 +185,7 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     assert pictures.decode(page.downloaded()).tobytes() == result.tobytes()
     page.tab.get_by_role("button", name="Undo").click()
     page.until("app.plan.changes.length === 1 && !app.entry.result")
+    strip("picked", "dragging", "result")
 
 
 def test_points_in_a_painted_mask_are_pulled_and_stopped(page: Page) -> None:
@@ -377,6 +389,23 @@ def test_a_server_that_forgot_everything_is_told_the_picture_again(browser: Any)
     with serving(toy_desk(), port=port):
         page.click(66, 58)
         page.until("app.plan.selection")
+    page.close()
+
+
+def test_a_server_that_ends_in_mid_job_is_told_and_a_new_one_serves(browser: Any) -> None:
+    with serving(toy_desk()) as first:
+        page = Page(browser, first)
+        page.open_scene(0)
+        page.says("app.wish({ arrows: [{ from: { x: 60, y: 60 }, to: { x: 40, y: 60 } }] })")
+        page.tab.get_by_role("button", name="Run", exact=True).click()
+        page.until("app.running && app.running.status && app.running.status.done > 1")
+        port = int(first.rsplit(":", 1)[1])
+    with serving(toy_desk(), port=port):
+        page.until("!app.running", 40)
+        assert page.tab.locator(".note").count() > 0
+        page.quick(2)
+        page.says("app.wish({ arrows: [{ from: { x: 60, y: 60 }, to: { x: 50, y: 60 } }] })")
+        page.run()
     page.close()
 
 

@@ -158,7 +158,7 @@ def _at_once(app: FastAPI, desk: Desk) -> None:
     def shown(request: Request) -> Response:
         """What edits ask for, by pixels alone: a PNG."""
         request, picture = asked.settled(request, desk)
-        return Response(pictures.encode_png(preview(picture, request.edits)), media_type="image/png")
+        return Response(pictures.encode_png(preview(picture, request.edits), level=1), media_type="image/png")
 
 
 def _jobs(app: FastAPI, desk: Desk) -> None:

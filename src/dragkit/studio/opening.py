@@ -29,7 +29,7 @@ def opened(data: bytes, name: str, desk: Desk) -> Opened:
     generated = json.dumps(record) if record and record["kind"] == "generate" and scale == 1 else None
     if scale < 1:
         pixels = resize(pixels, (max(1, round(w * scale)), max(1, round(h * scale))))
-    key = desk.shelve(pictures.encode_png(pixels, generated))
+    key = desk.shelve(pictures.encode_png(pixels, generated, level=1))
     h, w = pixels.shape[:2]
     prompt = _prompt(record)
     return Opened(name=name, sha256=key, width=w, height=h, prompt=prompt, scaled=scale < 1, record=record)
