@@ -40,6 +40,7 @@ export const scene = (number: number): Promise<Opened> => json(asked(`api/scenes
 export const send = (file: Blob, name: string): Promise<Opened> =>
   json(asked(`api/pictures?name=${encodeURIComponent(name)}`, { method: "POST", body: file }));
 export const picture = (sha256: string): Promise<Blob> => blob(asked(`api/pictures/${sha256}.png`));
+export const kept = (name: string): Promise<Blob> => blob(asked(`api/workspace/${encodeURIComponent(name)}`));
 export const result = (url: string): Promise<Blob> => blob(asked(url.replace(/^\//, "")));
 export const pick = (wish: Picking): Promise<Picked> => json(post("api/pick", wish));
 export const field = (wish: Moved, signal?: AbortSignal): Promise<Lattice> => json(post("api/field", wish, signal));

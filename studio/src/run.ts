@@ -63,9 +63,15 @@ async function finish(app: App, status: Status, parent: string, plan: Plan, name
     first ||= id;
   }
   if (first) app.show(first);
+  if (status.state === "done") announce(text("ready"));
 }
 
 const base = (app: App, parent: string): string => (app.entries.get(parent)?.picture.name ?? "picture").replace(/\.\w+$/, "").slice(0, 60);
+
+/** For screen readers alone: those who see the result need no sentence. */
+function announce(sentence: string): void {
+  document.querySelector("#heard")!.textContent = sentence;
+}
 
 /** What a plan does, in a few words. */
 export function label(plan: Plan): string {

@@ -8,6 +8,7 @@ export type About = {
   max_side: number;
   steps: number;
   count: number;
+  workspace: (string)[];
 };
 
 export type BoxMask = {

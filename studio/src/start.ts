@@ -4,6 +4,7 @@ import type { App } from "./app";
 import { h, icon } from "./dom";
 import { draw } from "./run";
 import { told } from "./panel";
+import * as net from "./net";
 import * as store from "./store";
 import { text } from "./texts";
 import { urlOf } from "./strip";
@@ -12,6 +13,8 @@ export function start(app: App, place: HTMLElement, open: () => void, resume: (i
   const scenes = h("div", { className: "scenes" });
   const latest = h("div", { className: "scenes" });
   const latestBox = h("section", { hidden: true }, h("h2", {}, text("recent")), latest);
+  const folder = h("div", { className: "scenes" });
+  const folderBox = h("section", { hidden: true }, h("h2", {}, text("workspace")), folder);
   const prompt = h("input", { type: "text", placeholder: text("imagineHint"), "aria-label": text("imagine") });
   const button = h("button", { type: "submit", className: "plain" }, text("draw"));
   const state = h("p", { className: "quiet", "aria-live": "polite" });
@@ -33,6 +36,7 @@ export function start(app: App, place: HTMLElement, open: () => void, resume: (i
       form,
       state,
       latestBox,
+      folderBox,
     ),
   );
   void store
@@ -52,6 +56,10 @@ export function start(app: App, place: HTMLElement, open: () => void, resume: (i
       filled = count;
       const tiles = Array.from({ length: count }, (_, n) => tile(`api/scenes/${n}.png`, text("scene", n + 1), () => void app.openScene(n)));
       scenes.replaceChildren(...tiles);
+      const names = app.about?.workspace ?? [];
+      folderBox.hidden = !names.length;
+      const take = (name: string) => void app.ask(() => net.kept(name)).then((file) => file && app.open(file, name));
+      folder.replaceChildren(...names.map((name) => tile(`api/workspace/${encodeURIComponent(name)}`, name, () => take(name))));
     }
   };
 }

@@ -103,6 +103,7 @@ const WORDS = {
   imagine: ["or draw one from words", "또는 글로 그리기"],
   imagineHint: ["a red apple on a wooden table", "a red apple on a wooden table"],
   draw: ["Draw", "그리기"],
+  workspace: ["In the workspace", "작업 폴더"],
   recent: ["Continue", "이어서 하기"],
   canvas: ["Picture. Arrow keys move the cross or the object, Space picks or places, Enter runs.", "그림. 화살표로 십자나 물체를 옮기고, 스페이스로 고르거나 놓고, Enter로 실행합니다."],
   tools: ["Tools", "도구"],

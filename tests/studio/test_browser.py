@@ -125,7 +125,7 @@ def strip(*names: str) -> None:
         whole = Image.new("RGB", (len(shots) * (width + 8) - 8, height), "white")
         for number, shot in enumerate(shots):
             whole.paste(shot.resize((width, height), Image.Resampling.LANCZOS), (number * (width + 8), 0))
-        whole.quantize(128).save(Path(SHOTS) / "strip.png", optimize=True)
+        whole.save(Path(SHOTS) / "studio.jpg", quality=86)
 
 
 def apple() -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from dragkit.studio.security import AUTH, Gate, is_loopback, refuse_open, users
 ROUTES = [
     ("GET", "/"), ("GET", "/studio.js"), ("GET", "/openapi.json"), ("GET", "/api/about"), ("GET", "/api/scenes/0"),
     ("GET", "/api/scenes/0.png"), ("GET", "/api/pictures/x.png"), ("GET", "/api/results/x.png"), ("GET", "/api/jobs/x"),
+    ("GET", "/api/workspace/x"),
     ("GET", "/api/jobs/x/events"), ("POST", "/api/jobs"), ("POST", "/api/preview"), ("POST", "/api/pick"),
     ("POST", "/api/field"), ("POST", "/api/pictures"), ("POST", "/api/drawings"), ("DELETE", "/api/jobs/x"),
     ("POST", "/mcp"), ("GET", "/nosuch"),

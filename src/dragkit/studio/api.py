@@ -85,7 +85,7 @@ class Way(Frozen):
 
 
 class About(Frozen):
-    """What this server has. methods: of every model; defaults: a request's method by kind of edit."""
+    """What this server has. methods: of every model; workspace: names of the latest results in it."""
 
     version: str
     models: list[str]
@@ -94,6 +94,7 @@ class About(Frozen):
     max_side: int
     steps: int
     count: int
+    workspace: list[str]
 
 
 class Trouble(Frozen):

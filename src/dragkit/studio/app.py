@@ -24,7 +24,7 @@ from dragkit import pictures
 from dragkit.edits import Request, explain, told
 from dragkit.previews import preview
 from dragkit.records import Drawing
-from dragkit.studio import asked, mcp, opening, pick, scenes
+from dragkit.studio import asked, mcp, opening, pick, scenes, workspace
 from dragkit.studio.api import About, Lattice, Moved, Opened, Picked, Picking, Trouble
 from dragkit.studio.desk import Desk, Missing, Settings
 from dragkit.studio.jobs import ENDED, Full, Job, Status
@@ -105,6 +105,7 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
         return About(
             version=dragkit.__version__, models=models, methods={model: ways(model) for model in models},
             scenes=len(scenes.SCENES), max_side=desk.settings.max_side, steps=STEPS, count=asked.COUNT,
+            workspace=workspace.latest(desk.settings.workspace),
         )  # fmt: skip
 
     @app.post("/api/pictures", response_model=Opened, responses=REFUSALS)
@@ -126,6 +127,11 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
     def picture(sha256: str) -> Response:
         """A picture that was sent or drawn."""
         return _png(desk.pictures.get(sha256))
+
+    @app.get("/api/workspace/{name}", response_class=Response, responses=REFUSALS)
+    def kept(name: str) -> Response:
+        """A result of the workspace."""
+        return _png(workspace.read(desk.settings.workspace, name))
 
     @app.get("/api/results/{name}.png", response_class=Response, responses=REFUSALS)
     def result(name: str) -> Response:

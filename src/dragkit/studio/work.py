@@ -22,6 +22,7 @@ from dragkit.methods.method import Method
 from dragkit.records import Drawing
 from dragkit.regions import put_back
 from dragkit.source import Progress, Source
+from dragkit.studio import workspace
 from dragkit.studio.clock import Clock
 from dragkit.studio.desk import Desk
 from dragkit.studio.jobs import Job, Made, Stopped
@@ -190,8 +191,7 @@ def _shelve(desk: Desk, png: bytes, seed: int, whole: bool, job: Job) -> None:
     name = secrets.token_urlsafe(12)
     desk.results.put(name, png)
     if desk.settings.workspace is not None:
-        file = desk.settings.workspace / f"{time.strftime('%Y%m%d-%H%M%S')}-{name[:6]}.png"
-        file.write_bytes(png)
+        workspace.keep(desk.settings.workspace, name, png)
     job.results.append(Made(url=f"/api/results/{name}.png", seed=seed, whole=whole))
     job.version += 1
 
