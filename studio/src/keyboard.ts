@@ -16,7 +16,7 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
   addEventListener("keydown", (e) => {
     const target = e.target as HTMLElement;
     const typing = target.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
-    if (typing) return;
+    if (typing || document.querySelector("dialog[open]")) return;
     const command = e.ctrlKey || e.metaKey;
     if (command ? commanded(e) : pressed(e)) e.preventDefault();
   });

@@ -272,6 +272,10 @@ def test_everything_by_keyboard(page: Page) -> None:
     page.tab.get_by_role("button", name="Scene 1", exact=True).focus()
     page.tab.keyboard.press("Enter")
     page.until("app.entry && app.pixels(app.picture)")
+    page.tab.keyboard.press("?")
+    page.tab.get_by_role("dialog").wait_for()
+    page.tab.keyboard.press("Escape")
+    page.tab.get_by_role("dialog").wait_for(state="hidden")
     page.tab.locator("#canvas").focus()
     for key in ["ArrowRight"] * 4 + ["ArrowUp"]:
         page.tab.keyboard.press(key)
