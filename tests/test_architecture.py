@@ -94,7 +94,7 @@ MAY = {
         "edits",
         "forms",
         "geometry",
-        "lora",
+        "loading",
         "memory",
         "methods",
         "pictures",

@@ -34,6 +34,9 @@ def studio(
         float | None,
         typer.Option(metavar="GIB", min=0, help="Memory for inverted pictures.", show_default="half of what is free"),
     ] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Segment Anything's weights, to pick objects by; else GrabCut.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the best there is by default.")] = None,
     dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; by the device if left out.")] = None,
     prediction: Annotated[str | None, typer.Option(help="eps or v, where a single file cannot tell.")] = None,
@@ -65,5 +68,6 @@ def studio(
         workspace,
         kept,
         memories=work.cache_folder(),
+        segment=segment,
     )
     serve.serve(settings, host, port, auth_file, no_auth, lambda address: say(f"the studio is open at {address}"))

@@ -24,7 +24,7 @@ from dragkit import pictures
 from dragkit.edits import Request, explain, told
 from dragkit.previews import preview
 from dragkit.records import Drawing
-from dragkit.studio import asked, mcp, opening, pick, scenes, workspace
+from dragkit.studio import asked, mcp, opening, scenes, workspace
 from dragkit.studio.api import About, Lattice, Moved, Opened, Picked, Picking, Trouble
 from dragkit.studio.desk import Desk, Missing, Settings
 from dragkit.studio.jobs import ENDED, Full, Job, Status
@@ -151,7 +151,7 @@ def _at_once(app: FastAPI, desk: Desk) -> None:
     @app.post("/api/pick", response_model=Picked, responses=REFUSALS)
     def picked(wish: Picking) -> Picked:
         """The object under a point or in a box."""
-        mask = pick.picked(desk.picture(wish.sha256), wish.point, wish.box)
+        mask = desk.pick(wish.sha256, wish.point, wish.box)
         return Picked(png=base64.b64encode(pictures.encode_png(mask)).decode())
 
     @app.post("/api/field", response_model=Lattice, responses=REFUSALS)

@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dragkit.geometry import Mask
+from dragkit.pictures import decode
 from dragkit.records import model_name
+from dragkit.studio import pick
 from dragkit.studio.clock import Paces
 from dragkit.studio.jobs import Line
+from dragkit.studio.pick import Box, Point
 from dragkit.studio.shelf import Shelf
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor
+    from dragkit.studio.segment import Segmenter
     from dragkit.studio.sources import Sources
 
 GIB = 2**30
@@ -39,6 +44,7 @@ class Settings:
     cache: int | None = None
     held: int = GIB
     memories: Path | None = None  # folder of LoRAs that were trained
+    segment: str | None = None  # Segment Anything's folder
 
 
 class Missing(Exception):
@@ -60,6 +66,7 @@ class Desk:
     line: Line = field(init=False)
     _editors: dict[str, Editor] = field(default_factory=dict)
     _sources: Sources | None = None
+    _segmenter: Segmenter | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -91,6 +98,24 @@ class Desk:
             if name not in self._editors:
                 self._editors[name] = self._load(self.models[name])
             return self._editors[name]
+
+    def pick(self, sha256: str, point: Point | None, box: Box | None) -> Mask:
+        """The mask of the object under a point or in a box of a picture that was sent: one of the two."""
+        if (point is None) == (box is None):
+            raise ValueError("give a point or a box, one of the two")
+        picture = decode(self.picture(sha256))
+        if self.settings.segment is None:
+            return pick.by_box(picture, box) if box else pick.by_click(picture, point or (0, 0))
+        return self.segmenter(self.settings.segment)(picture, point, box)
+
+    def segmenter(self, name: str) -> Segmenter:
+        """Segment Anything, loaded once; ValueError where that is something else."""
+        with self._lock:
+            if self._segmenter is None:
+                from dragkit.studio.segment import Segmenter
+
+                self._segmenter = Segmenter.load(name)
+            return self._segmenter
 
     def sources(self, editor: Editor) -> Sources:
         """The kept sources; their limit is set when the first model is in memory."""

@@ -22,7 +22,7 @@ from dragkit import pictures
 from dragkit.edits import Request, explain
 from dragkit.previews import preview
 from dragkit.records import Drawing
-from dragkit.studio import asked, jobs, opening, pick, scenes
+from dragkit.studio import asked, jobs, opening, scenes
 from dragkit.studio.api import Picking, Scene
 from dragkit.studio.desk import Desk, Missing
 
@@ -149,7 +149,7 @@ async def _draw(desk: Desk, drawing: Drawing) -> Json:
 
 
 async def _pick(desk: Desk, wish: Picking) -> Json:
-    mask = await asyncio.to_thread(pick.picked, desk.picture(wish.sha256), wish.point, wish.box)
+    mask = await asyncio.to_thread(desk.pick, wish.sha256, wish.point, wish.box)
     png = base64.b64encode(pictures.encode_png(mask)).decode()
     image = {"type": "image", "data": png, "mimeType": "image/png"}
     text = {"type": "text", "text": f'{int(mask.sum())} px; give it as "mask": {{"png": ...}}'}

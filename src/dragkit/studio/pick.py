@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragkit.geometry import Mask, resize
-from dragkit.pictures import Pixels, decode
+from dragkit.pictures import Pixels
 
 LONGEST = 384  # px of the longer side at which it is done: larger is slower and no better on drawn scenes
 ROUNDS = 4  # of GrabCut: more changed nothing on 64 development scenes
@@ -18,14 +18,6 @@ LARGEST = 0.4  # share of the picture above which what looks alike is ground, no
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
-
-
-def picked(data: bytes, point: Point | None, box: Box | None) -> Mask:
-    """The object of a picture file under a point or in a box, one of the two."""
-    if (point is None) == (box is None):
-        raise ValueError("give a point or a box, one of the two")
-    picture = decode(data)
-    return by_box(picture, box) if point is None and box else by_click(picture, point or (0, 0))
 
 
 def by_box(picture: Pixels, box: Box) -> Mask:

@@ -24,8 +24,10 @@ def serve(
     """
     known = {} if no_auth else users(auth_file)
     refuse_open(host, known, no_auth)
-    listening = _listen(host, port)
     desk = Desk(settings)
+    if settings.segment is not None:
+        desk.segmenter(settings.segment)
+    listening = _listen(host, port)
     app = build(settings, desk, known, host)
     threading.Thread(target=desk.editor, args=[next(iter(desk.models))], daemon=True).start()  # while the page loads
     name = f"[{host}]" if ":" in host else host
