@@ -2,9 +2,12 @@
 
     python benchmarks/warp.py
     python benchmarks/warp.py --sides 512 --repeats 31
+    python benchmarks/warp.py --sides 512 --model toy --steps 20
 
 A remap is timed beside every repeat, so that a machine that grows busy slows both; figures are medians over the
-repeats. Nothing here needs a model. "field" is `dragkit.warp.field`, "preview" the whole of `dragkit.preview`.
+repeats. "field" is `dragkit.warp.field`, "preview" the whole of `dragkit.preview`. With --model, field, preview and
+generation (the method Warp) of a drag are timed at the model's own size too, beside one call of its U-Net and beside
+bare sampling: guided, of so many steps, decoding left out. Nothing else needs a model.
 """
 
 from __future__ import annotations
@@ -97,10 +100,55 @@ def measure(side: int, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
+def beside_model(name: str, steps: int, repeats: int) -> list[dict[str, Any]]:
+    """Milliseconds of field, preview and generation at a model's own size, and their ratios to one call of its U-Net
+    and to bare sampling."""
+    import torch
+
+    from dragkit.editor import Editor
+    from dragkit.methods import for_model
+    from dragkit.schedule import ddim
+    from dragkit.source import guided_eps
+
+    editor = Editor.from_pretrained(name)
+    model, method = editor.model, for_model("warp", name)
+    side = round(model.area**0.5)
+    given, edit = picture(side), edits(side)["drag of 4 points"]
+    schedule, text = model.schedule(steps), model.embed(["", "a picture"])
+    t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
+    noise = torch.randn((1, 4, side // model.factor, side // model.factor), generator=torch.Generator().manual_seed(0))
+    start = noise.to(model.device)
+    synchronize = torch.get_device_module(model.device).synchronize
+
+    @torch.no_grad()
+    def call() -> None:
+        model.eps(start, t[-1], alpha[-1], text[1:])
+        synchronize()
+
+    @torch.no_grad()
+    def bare() -> None:
+        z = start
+        for n in range(schedule.levels, 0, -1):
+            z = ddim(z, guided_eps(model, z, t[n], alpha[n], text, method.guidance), alpha[n], alpha[n - 1])
+        synchronize()
+
+    rows = []
+    for what, work in {
+        "field": lambda: field(edit, (side, side)),
+        "preview": lambda: preview(given, edit),
+        "generation": lambda: editor(given, edit, method=method),
+    }.items():
+        ms, calls = timed(work, call, repeats)
+        rows.append({"side": side, "what": what, "ms": ms, "calls": calls, "bare": timed(work, bare, repeats)[1]})
+    return rows
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--model", help="time field, preview and generation beside this one, too: toy or a folder")
+    parser.add_argument("--steps", type=int, default=20, help="of bare sampling; generation takes its method's own")
     parser.add_argument("--out", type=Path, default=Path("out/warp.json"))
     options = parser.parse_args(arguments)
     if min(options.sides) < 64 or options.repeats < 1:
@@ -110,8 +158,13 @@ def main(arguments: list[str] | None = None) -> None:
     for row in rows:
         goal = "" if row["goal_ms"] is None else f"{row['goal_ms']} ms"
         print(f"| {row['side']} | {row['what']} | {row['edit']} | {row['ms']:.1f} | {row['ratio']:.1f} | {goal} |")
+    beside = beside_model(options.model, options.steps, options.repeats) if options.model else []
+    if beside:
+        print(f"\n| side | what | ms | U-Net calls | bare sampling, {options.steps} steps |\n|---|---|---|---|---|")
+    for row in beside:
+        print(f"| {row['side']} | {row['what']} | {row['ms']:.1f} | {row['calls']:.2f} | {row['bare']:.3f} |")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"threads": cv2.getNumThreads(), "rows": rows}, indent=1))
+    options.out.write_text(json.dumps({"threads": cv2.getNumThreads(), "rows": rows, "beside": beside}, indent=1))
 
 
 if __name__ == "__main__":

@@ -111,23 +111,17 @@ class FakeEditor:
     def memorise(self, picture: np.ndarray, prompt: str, how: Any) -> Any:
         return "what was memorised", prompt, how
 
-    def invert(self, picture: np.ndarray, prompt: str, steps: int | None = None, lora: Any = None) -> Any:
+    def invert(self, picture: np.ndarray, prompt: str, steps: int, depth: float, lora: Any = None) -> Any:
         return SimpleNamespace(picture=picture, prompt=prompt, steps=steps, lora=lora)
 
-    def __call__(self, source: Any, edits: Any, *, callback: Any, **rest: Any) -> Any:
+    def __call__(self, source: Any, edits: Any, **rest: Any) -> Any:
         if self.edits == self.stop_after:
             raise KeyboardInterrupt
         self.edits += 1
         self.model.predict(torch.zeros(2, 4, 8, 12), 0, self.model.embed([""]))
         self.seen.append({"steps": source.steps, "prompt": source.prompt, "lora": source.lora, **rest})
         moved = painted(box(4 + WAY), rest["seed"]) + np.uint8(3)
-        callback(moved)
         return SimpleNamespace(image=Image.fromarray(moved), seconds={"prepare": 1.0, "edit": 2.0})
-
-    def finish(self, step: Any, source: Any, edits: Any) -> np.ndarray:
-        kept = step.copy()
-        kept[24:] = source.picture[24:]
-        return kept
 
 
 def sample(row: str, error: float, kind: str = "move", seed: int = 0, **more: Any) -> Sample:

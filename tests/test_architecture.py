@@ -11,7 +11,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "dragkit"
 
 # What each room may import from inside dragkit; a folder stands for all its files.
 MAY = {
-    "pictures": set(),
+    "metadata": set(),
+    "pictures": {"metadata"},
     "forms": {"pictures"},
     "edits": {"forms", "pictures"},
     "schedule": set(),
@@ -32,10 +33,20 @@ MAY = {
     "memorise": {"geometry", "lora", "model", "source"},
     "points": {"energy", "geometry"},
     "regions": {"edits", "forms", "geometry"},
+    "windows": {"edits", "forms", "geometry", "regions"},
     "displacement": {"geometry"},
     "warp": {"displacement", "edits", "forms", "geometry", "regions"},
     "previews": {"displacement", "edits", "geometry", "warp"},
-    "references": {"edits", "geometry", "model", "regions", "source", "toy"},
+    "references": {
+        "edits",
+        "geometry",
+        "methods",
+        "model",
+        "previews",
+        "source",
+        "toy",
+        "warp",
+    },  # methods: what a result knows
     "plans": {"points", "edits", "energy", "geometry", "methods", "regions", "source"},  # methods, source: types only
     "carry": {"attention", "geometry", "methods", "plans"},  # methods: types only
     "methods": {
@@ -54,6 +65,7 @@ MAY = {
         "regions",
         "schedule",
         "source",
+        "warp",
         "words",
     },
     "editor": {
@@ -67,26 +79,32 @@ MAY = {
         "regions",
         "schedule",
         "source",
+        "windows",
     },
-    "records": {"edits", "forms", "pictures"},
+    "records": {"edits", "forms", "metadata", "pictures"},
     "sheet": {"edits", "forms", "geometry"},
     "demo": {"editor", "sheet", "toy"},
     "bench": {
         "bench",
+        "displacement",
         "editor",
         "edits",
         "energy",
         "features",
         "forms",
         "geometry",
+        "memorise",
         "methods",
         "model",
         "pictures",
         "plans",
+        "previews",
         "schedule",
         "sheet",
+        "regions",
         "source",
         "toy",
+        "warp",
     },
     "toy": {"edits", "forms", "pictures", "schedule", "toy"},
     "studio": {
@@ -96,6 +114,7 @@ MAY = {
         "geometry",
         "loading",
         "memory",
+        "metadata",
         "methods",
         "pictures",
         "previews",
@@ -105,6 +124,7 @@ MAY = {
         "studio",
         "toy",
         "warp",
+        "windows",
     },
     "cli": {
         "bench",
@@ -116,6 +136,7 @@ MAY = {
         "forms",
         "lora",
         "memorise",
+        "metadata",
         "methods",
         "pictures",
         "previews",
@@ -123,6 +144,7 @@ MAY = {
         "source",
         "studio",
         "toy",
+        "windows",
     },
 }
 

@@ -44,3 +44,13 @@ def test_a_run_prints_a_table_and_writes_json(warp, tmp_path, capsys):
 def test_sides_that_are_too_small_are_refused(warp):
     with pytest.raises(SystemExit, match="at least 64"):
         warp.main(["--sides", "32"])
+
+
+def test_field_preview_and_generation_are_timed_beside_a_model(warp, monkeypatch, tiny):
+    from dragkit.editor import Editor
+
+    monkeypatch.setattr(Editor, "from_pretrained", lambda _name: Editor(tiny))
+    rows = warp.beside_model("toy", 2, 1)
+    assert [row["what"] for row in rows] == ["field", "preview", "generation"]
+    assert all(row["ms"] > 0 and row["calls"] > 0 and row["bare"] > 0 for row in rows)
+    assert rows[-1]["calls"] > 1

@@ -46,17 +46,14 @@ def test_pasting_starts_from_the_noise_of_the_reference(source, calm):
     assert torch.equal(z[..., 6:, :], source.latents[-1:, :, 6:, :])
 
 
-def test_all_noise_is_that_of_the_last_picture_that_shows_the_answer(source, calm):
-    rng = np.random.default_rng(1)
-    first, last = (
-        invert(calm, rng.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8), SIZE, calm.schedule(2), source.text)
-        for _ in range(2)
-    )
-    paste = Paste(reference=first.picture, reference_mask=OBJECT)
-    wish = job(source, paste, Move(mask={"box": (40, 8, 56, 24)}, offset=(0, 16)), references=[first, last])
-    plans = make_plans(DragonDiffusion(warp=True), wish)
-    assert torch.equal(start(wish, plans, 0.0, 0.0), last.latents[-1:])
-    vacated = (start(wish, plans, 1.0, 0.0) != last.latents[-1:]).any(1)[0]
+def test_all_noise_is_that_of_the_picture_that_pixels_alone_make(source, calm):
+    other = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    ahead = invert(calm, other, SIZE, calm.schedule(2), source.text)
+    paste = Paste(reference=other, reference_mask=OBJECT)
+    wish = job(source, paste, Move(mask={"box": (40, 8, 56, 24)}, offset=(0, 16)), warped=ahead)
+    plans = make_plans(DragonDiffusion(start="warp"), wish)
+    assert torch.equal(start(wish, plans, 0.0, 0.0), ahead.latents[-1:])
+    vacated = (start(wish, plans, 1.0, 0.0) != ahead.latents[-1:]).any(1)[0]
     assert torch.equal(vacated, plans[1].vacated)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -25,6 +26,7 @@ from dragkit.edits import Edit
 from dragkit.lora import Lora
 from dragkit.methods import METHODS, AttentionDrag, MasaCtrl
 from dragkit.model import StableDiffusion
+from dragkit.windows import Window
 
 SIZE = (40, 24)  # (width, height)
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
@@ -40,6 +42,8 @@ class FakeEditor:
     random: bool = True
     calls: list[tuple[str, Any]] = field(default_factory=list)
     stop_after: int | None = None
+    window: Window | None = None
+    framed: list[bool] = field(default_factory=list)  # whether a window was asked for
 
     def source(self, picture: np.ndarray, **rest: Any) -> SimpleNamespace:
         size = (picture.shape[1], picture.shape[0])
@@ -56,6 +60,11 @@ class FakeEditor:
         width, height = size or SIZE
         picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
         return self.source(picture, steps=steps)
+
+    def frame(self, picture: np.ndarray, edits: Any, window: bool) -> tuple[Window, Any]:
+        self.framed.append(window)
+        size = (picture.shape[1], picture.shape[0])
+        return self.window if window and self.window else Window.all(size), edits
 
     def memorise(self, picture: np.ndarray, prompt: str, **rest: Any) -> Lora:
         self.calls.append(("memorise", {"prompt": prompt, **rest}))
@@ -182,7 +191,9 @@ def test_an_embedded_source_needs_no_files(editor: FakeEditor) -> None:
     done(f"{list(EVERY_EDIT)[4].replace('in.png', 'photo.png')} --embed-source -o out.png")
     for name in ("photo.png", "mask.png", "ref.png"):
         Path(name).unlink()
-    assert b"taken at home" not in Path("out.png").read_bytes()
+    embedded = base64.b64decode(record("out.png")["request"]["image"]["png"])
+    assert b"taken at home" in Path("out.png").read_bytes()
+    assert b"taken at home" not in embedded
     done("run out.png -o again.png")
     assert np.array_equal(pictures.read("again.png"), pictures.read("out.png"))
 
@@ -204,7 +215,13 @@ def test_a_request_file_runs(editor: FakeEditor, tmp_path: Path) -> None:
         {"kind": "move", "mask": {"path": "mask.png"}, "offset": [3, 4]},
         {"kind": "remove", "mask": {"box": [1, 1, 9, 9]}},
     ]
-    asked = {"image": {"path": "in.png"}, "edits": edits, "settings": {"reference": "branch"}, "seed": 5}
+    asked = {
+        "image": {"path": "in.png"},
+        "edits": edits,
+        "method": "dragondiffusion",
+        "settings": {"reference": "branch"},
+        "seed": 5,
+    }
     (tmp_path / "request.json").write_text(json.dumps(asked))
     (tmp_path / "elsewhere").mkdir()
     done("run request.json --count 2 -o elsewhere/out.png")
@@ -345,12 +362,71 @@ def test_previews(editor: FakeEditor) -> None:
     assert "out.step-00" in refused("remove in.png --mask mask.png --steps 6 --preview-every 3 -o out.png")
 
 
-def test_jpeg_outputs_say_that_they_carry_no_record(editor: FakeEditor) -> None:
-    assert "cannot carry the record" in done("remove in.png --mask mask.png -o out.jpg").stderr
+LOST = {
+    "jpg": "JPEG does not keep the exact pixels and the record that repeats it; .png does",
+    "webp": "WEBP does not keep the record that repeats it; .png does",
+    "tiff": "TIFF does not keep the record that repeats it; .png does",
+}
+
+
+@pytest.mark.parametrize("ending", LOST)
+def test_other_formats_say_what_they_lose(editor: FakeEditor, ending: str) -> None:
+    for line in ("remove in.png --mask mask.png --count 2", "generate --prompt cup"):
+        found = done(f"{line} -o {line[0]}.{ending}")
+        assert found.stderr.count(f"dragkit: {LOST[ending]}") == 1
+    with Image.open(f"r-2.{ending}") as image:
+        assert (image.format, image.size) == (LOST[ending].split()[0], SIZE)
+    assert "does not keep" not in done("remove in.png --mask mask.png -o out.png").stderr
+    assert refused(f"remove in.png --mask mask.png --method magic -o bad.{ending}").startswith("dragkit: there is no")
+
+
+def test_profile_and_exif_of_the_picture_are_carried(editor: FakeEditor) -> None:
+    exif = Image.Exif()
+    exif.update({0x010E: "at home", 0x0112: 8})
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(PICTURE).rotate(-90, expand=True).save("photo.tiff", exif=exif, icc_profile=profile)
+    assert np.array_equal(pictures.read("photo.tiff"), PICTURE)
+    done("remove photo.tiff --mask mask.png --preview-every 2 --steps 4 -o out.png")
+    done("run out.png -o again.webp")
+    for name in ("out.png", "out.step-002.png", "again.webp"):
+        with Image.open(name) as image:
+            assert (image.getexif()[0x010E], image.getexif()[0x0112]) == ("at home", 1)
+            assert image.info["icc_profile"] == profile
+            assert image.size == SIZE
+    assert "at home" not in json.dumps(record("out.png"))
+    assert np.array_equal(pictures.read("again.webp"), pictures.read("out.png"))
+
+
+def test_a_large_picture_is_edited_in_a_window(editor: FakeEditor) -> None:
+    editor.window = Window((8, 0, 32, 24), SIZE)
+    found = done("remove in.png --mask mask.png --steps 4 --preview-every 2 --seed 4 -o out.png")
+    assert "the model sees 24x24 px round the edit, at their own scale; --window off shows it all" in found.stderr
+    changed = (pictures.read("out.png") != PICTURE).any((0, 2))
+    assert changed[12:28].all()
+    assert not changed[:8].any()
+    assert not changed[32:].any()
+    shown = pictures.read("out.step-002.png")
+    assert (shown[:, 12:28] == 2).all()
+    assert np.array_equal(shown[:, 32:], PICTURE[:, 32:])
+    assert record("out.png")["request"]["window"] == "auto"
+    done("remove in.png --mask mask.png --window off --seed 4 -o whole.png")
+    assert (pictures.read("whole.png") != PICTURE).any((0, 2)).all()
+    assert record("whole.png")["request"]["window"] == "off"
+    for name in ("out", "whole"):
+        done(f"run {name}.png -o {name}-again.png")
+        assert np.array_equal(pictures.read(f"{name}-again.png"), pictures.read(f"{name}.png"))
+    assert editor.framed == [True, False, True, False]
+
+
+def test_a_generated_picture_has_a_trajectory_and_no_window(editor: FakeEditor) -> None:
+    editor.window = Window((8, 0, 32, 24), SIZE)
+    done("generate --prompt cup --size 40x24 -o cup.png")
+    assert "the model sees" not in done("remove cup.png --mask mask.png -o out.png").stderr
+    assert "the model sees" in done("remove cup.png --mask mask.png --invert -o inverted.png").stderr
 
 
 def test_settings_reach_the_method(editor: FakeEditor) -> None:
-    settings = "--set reference=branch --set guided=0.1,0.5 --set mapped=True --set repeats=2"
+    settings = "--method dragondiffusion --set reference=branch --set guided=0.1,0.5 --set mapped=True --set repeats=2"
     done(f"remove in.png --mask mask.png {settings} -o out.png")
     method = editor.named("edit")[0]["method"]
     assert (method.reference, method.guided, method.mapped, method.repeats) == ("branch", (0.1, 0.5), True, 2)
@@ -384,13 +460,19 @@ def test_settings_reach_the_method(editor: FakeEditor) -> None:
         ("face in.png --reference ref.png --landmarks none.json -o out.png", "there is no file none.json"),
         ("remove in.png --mask mask.png -o none/out.png", "there is no folder none"),
         ("remove in.png --mask mask.png -o out.bmp", "the ending is not one of"),
+        ("remove in.png --mask mask.png -o out", "cannot write out: the ending is not one of .png, .jpg"),
+        ("remove in.png --mask mask.png --window on -o out.png", "window: got 'on', want 'auto' or 'off'"),
+        ("generate --prompt cup --size 20000x96 -o out.webp", "out.webp cannot hold 20000x96 px as WEBP"),
         ("remove in.png --mask mask.png --count 0 -o out.png", "count: got 0"),
         ("remove in.png --mask mask.png --seed -2 -o out.png", "seed: got -2"),
         ("remove in.png --mask mask.png --method magic -o out.png", "there is no method magic; give one of"),
-        ("remove in.png --mask mask.png --set magic=1 -o out.png", "has no setting magic"),
-        ("remove in.png --mask mask.png --set magic -o out.png", "want name=value"),
-        ("remove in.png --mask mask.png --set repeats=two -o out.png", "the setting repeats: got 'two'"),
-        ("remove in.png --mask mask.png --set reference=cloud -o out.png", "'cloud'"),
+        ("remove in.png --mask mask.png --method dragondiffusion --set magic=1 -o out.png", "has no setting magic"),
+        ("remove in.png --mask mask.png --method dragondiffusion --set magic -o out.png", "want name=value"),
+        (
+            "remove in.png --mask mask.png --method dragondiffusion --set repeats=two -o out.png",
+            "the setting repeats: got 'two'",
+        ),
+        ("remove in.png --mask mask.png --method dragondiffusion --set reference=cloud -o out.png", "'cloud'"),
         ("generate --prompt cup --size 12 -o out.png", 'got "12" for --size, want WxH'),
         ("generate --prompt cup --size 9.5x9 -o out.png", "size[0]: got 9.5, want"),
         ("generate --prompt cup --size 0x9 -o out.png", "size[0]: got 0"),

@@ -147,3 +147,93 @@ finally: sys.exit(bool({"torch", "diffusers", "transformers"} & set(sys.modules)
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert Path("out.png").exists()
+
+
+COMMANDS = {
+    "move": "move in.png --mask mask.png --by 12,4 --angle 15",
+    "resize": "resize in.png --mask mask.png --scale 1.2",
+    "remove": "remove in.png --mask mask.png",
+    "paste": "paste in.png --reference ref.png --reference-mask mask.png --by 4,8",
+    "drag": "drag in.png --point 12,16->16,20 --mask mask.png",
+    "face": "face in.png --points 17 --landmarks own.json --reference-landmarks smile.json",
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_commands_that_edit_show_a_preview_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragkit.cli.work.loaded", None)  # no model is asked for
+    found = CliRunner().invoke(app, [*COMMANDS[name].split(), "--preview"])
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout == f"in-{name}.png\n"
+    assert not np.array_equal(pictures.read(f"in-{name}.png"), PICTURE)
+    assert CliRunner().invoke(app, [*COMMANDS[name].split(), "--preview", "-o", "ref.png"]).exit_code == 2
+
+
+def test_a_preview_by_a_command_is_that_of_preview() -> None:
+    assert CliRunner().invoke(app, [*COMMANDS["move"].split(), "--preview", "-o", "a.png"]).exit_code == 0
+    assert ran("in.png --mask mask.png --by 12,4 --angle 15 -o b.png").exit_code == 0
+    assert np.array_equal(pictures.read("a.png"), pictures.read("b.png"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "replace in.png --mask mask.png --reference ref.png --reference-mask mask.png --preview",
+        "reprompt in.png --prompt cup --preview",
+        "face in.png --reference ref.png --preview",
+    ],
+)
+def test_what_has_no_preview_is_one_sentence(line: str) -> None:
+    before = sorted(Path.cwd().iterdir())
+    found = CliRunner().invoke(app, line.split())
+    assert found.exit_code == 2
+    assert found.stderr.startswith("dragkit: ")
+    assert found.stderr.count("\n") == 1
+    assert sorted(Path.cwd().iterdir()) == before
+
+
+def test_commands_load_no_torch_for_a_preview() -> None:
+    code = """
+import sys
+from dragkit.cli import main
+sys.argv = ["dragkit", "move", "in.png", "--mask", "mask.png", "--by", "12,4", "--preview", "-o", "out.png"]
+try: main()
+finally: sys.exit(bool({"torch", "diffusers", "transformers"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert Path("out.png").exists()
+
+
+BAD_POINTS = {
+    "crossing": ("--point 10,10->60,40 --point 60,10->10,40", 0),
+    "folding": ("--point 20,24->60,24 --point 60,24->20,24", 0),
+    "handle outside the mask": ("--mask mask.png --point 70,40->60,40", 0),
+    "target outside the picture": ("--point 10,10->90,40", 2),
+    "the same handle to two places": ("--point 10,10->20,20 --point 10,10->30,30", 2),
+    "twice the same": ("--point 10,10->20,20 --point 10,10->20,20", None),
+    "a hundred": (" ".join(f"--point {5 + i % 10 * 7},{3 + i // 10 * 4}->{6 + i % 10 * 7},9" for i in range(100)), 0),
+}
+
+
+@pytest.mark.parametrize("name", BAD_POINTS)
+def test_points_that_make_trouble_give_a_picture_or_a_sentence(name: str) -> None:
+    line, code = BAD_POINTS[name]
+    found = ran(f"in.png {line} -o out.png")
+    assert found.exit_code == (code if code is not None else found.exit_code)
+    assert found.exit_code in (0, 2)
+    assert Path("out.png").exists() == (found.exit_code == 0)
+    assert found.exit_code == 0 or found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1)])
+def test_pictures_of_a_pixel_are_pictures(size: tuple[int, int]) -> None:
+    pictures.write(Path("dot.png"), np.zeros((size[1], size[0], 3), np.uint8))
+    found = ran(f"dot.png --point 0,0->{size[0]},{size[1]} -o out.png")
+    assert found.exit_code == 0, found.stderr
+    assert pictures.read("out.png").shape == (size[1], size[0], 3)
+
+
+def test_files_without_a_picture_are_one_sentence() -> None:
+    Path("none.png").write_bytes(b"")
+    assert "none.png" in refused("none.png --point 1,1->2,2")

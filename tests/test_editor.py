@@ -7,7 +7,7 @@ from PIL import Image
 from dragkit.editor import REFINE, Editor
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.memorise import Training
-from dragkit.methods import DragDiffusion, DragonDiffusion, MasaCtrl, dragondiffusion
+from dragkit.methods import DragDiffusion, DragonDiffusion, MasaCtrl, Warp, dragondiffusion
 from dragkit.regions import edited
 
 SIZE = (70, 45)  # not what the model takes: its canvas is another
@@ -211,3 +211,20 @@ def test_a_source_keeps_its_own_prompt_and_says_so(editor, picture):
     told = editor(source, Reprompt(prompt="a blue cup", source_prompt="a green cup"))
     assert told.notes == ('the source was made with the prompt "a red cup", which is used',)
     assert not editor(source, Reprompt(prompt="a blue cup", source_prompt="a red cup")).notes
+
+
+def test_a_source_that_was_inverted_in_part_serves_methods_that_read_no_more(calm, picture):
+    editor = Editor(calm)
+    part = editor.invert(picture, steps=4, depth=0.5)
+    move = Move(mask={"box": (8, 8, 20, 20)}, offset=(8, 0))
+    assert part.top == 2
+    assert editor(part, move, method=Warp()).steps == 4
+    with pytest.raises(ValueError, match=r"up to level 2 of 4, but DragonDiffusion .* depth=1"):
+        editor(part, move, method=DragonDiffusion())
+
+
+def test_a_result_can_be_edited_again_as_it_is(calm, picture, recwarn):
+    editor, move = Editor(calm), Move(mask={"box": (8, 8, 20, 20)}, offset=(8, 0))
+    first = editor(picture, move, method=Warp(), steps=2)
+    editor(np.asarray(first.image), move, method=Warp(), steps=2)  # which is read-only
+    assert not recwarn.list

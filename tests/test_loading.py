@@ -175,10 +175,17 @@ def test_transformer(folder: Path) -> None:
 
 
 def test_extra_channels(folder: Path) -> None:
-    change(folder / "unet" / "config.json", in_channels=9)
-    assert "an inpainting model" in refusal(folder)
     change(folder / "unet" / "config.json", in_channels=8)
-    assert "not a plain text-to-image model" in refusal(folder)
+    assert "no text-to-image model (its U-Net reads 8 channels" in refusal(folder)
+
+
+def test_an_inpainting_model_and_a_consistency_model_are_known(tmp_path: Path) -> None:
+    folder = models.save(models.tiny(in_channels=9), tmp_path / "sd")
+    assert StableDiffusion.load(str(folder), device="cpu").inpaints
+    change(folder / "scheduler" / "scheduler_config.json", _class_name="LCMScheduler")
+    found = StableDiffusion.load(str(folder), device="cpu")
+    assert found.few_steps
+    assert found.schedule(4).t.tolist() == [0, 249, 499, 749, 999]
 
 
 def test_xl(folder: Path) -> None:
@@ -271,9 +278,9 @@ def test_hub_id_not_cached_is_fetched(saved: Path, hub: dict[str, Any]) -> None:
 
 
 def test_hub_refuses_before_fetching_the_weights(folder: Path, hub: dict[str, Any]) -> None:
-    change(folder / "unet" / "config.json", in_channels=9)
+    change(folder / "unet" / "config.json", in_channels=8)
     hub["online"] = folder
-    with pytest.raises(ValueError, match="owner/model is an inpainting model"):
+    with pytest.raises(ValueError, match="owner/model is no text-to-image model"):
         StableDiffusion.load("owner/model", device="cpu")
     assert hub["calls"] == ["cache", "online"]
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dragkit import pictures
+from dragkit import metadata, pictures
+from dragkit.metadata import Metadata
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)  # 40 wide, 24 high
 
@@ -176,7 +177,45 @@ def test_the_pixel_hash_knows_pixels_and_size_only() -> None:
     assert pictures.pixel_hash(PICTURE) != pictures.pixel_hash(changed)
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+ENDINGS = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "TIFF"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_ending_decides_the_format_and_metadata_travel_in_it(tmp_path: Path, ending: str) -> None:
+    path, exif = tmp_path / f"a.{ending}", Image.Exif()
+    exif[0x010E] = "a cup"
+    exif[0x0112] = 1
+    exif.get_ifd(0x8825)[1] = "N"
+    about = Metadata(b"\0" * 16 + b"RGB " + b"\0" * 200, exif.tobytes())
+    pictures.write(path, PICTURE, "{}", about=about)
+    kind = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF"}.get(ending, ending.upper())
+    with Image.open(path) as image:
+        assert image.format == kind
+    assert (
+        np.array_equal(pictures.read(path), PICTURE) == (kind != "JPEG") == pictures.FORMATS[path.suffix.lower()].exact
+    )
+    found = metadata.read(path.read_bytes())
+    assert found.icc == about.icc
+    again = Image.Exif()
+    again.load(found.exif)
+    assert (again[0x010E], again[0x0112], again.get_ifd(0x8825)[1]) == ("a cup", 1, "N")
+    assert pictures.record(path.read_bytes()) == ("{}" if kind == "PNG" else None)
+
+
+def test_pictures_longer_than_the_format_are_refused_early(tmp_path: Path) -> None:
+    long = np.zeros((2, 16_384, 3), np.uint8)
+    with pytest.raises(ValueError, match="cannot hold 16384x2 px as WEBP; use"):
+        pictures.check_writable(tmp_path / "a.webp", size=(16_384, 2))
+    with pytest.raises(ValueError, match="cannot hold"):
+        pictures.write(tmp_path / "a.webp", long)
+    pictures.write(tmp_path / "a.webp", long[:, 1:])
+    with pytest.raises(ValueError, match="JPEG"):
+        pictures.write(tmp_path / "a.jpg", np.zeros((65_501, 1, 3), np.uint8))
+    assert os.listdir(tmp_path) == ["a.webp"]
+    pictures.write(tmp_path / "a.jpg", np.zeros((65_500, 1, 3), np.uint8))
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tiff"])
 def test_nothing_is_overwritten_without_force(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
     pictures.write(path, PICTURE)

@@ -3,15 +3,19 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dragkit
-from dragkit.displacement import rigid
+from dragkit.displacement import averaged, elastic, inverse_distance, rigid
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.previews import filled, preview
+from dragkit.warp import field
 
 SIZE = (120, 90)  # (width, height)
 BOX = {"box": (20, 20, 50, 50)}
 SQUARE = ((20, 20), (50, 20), (50, 50), (20, 50))
+WAYS = [elastic, averaged, inverse_distance, rigid]
 FACE = np.random.default_rng(1).uniform(20, 70, (68, 2))
 
 
@@ -162,3 +166,47 @@ for edit in (
 sys.exit(bool({"torch", "diffusers", "transformers"} & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+places = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 30)),
+    st.lists(st.tuples(places, places), min_size=1, max_size=6, unique_by=lambda pair: pair[0]),
+    st.sampled_from(WAYS),
+    st.one_of(st.none(), st.tuples(places, places)),
+)
+@settings(max_examples=80, deadline=None)
+def test_no_drag_breaks_a_preview(size, pairs, way, corners):
+    """Crossing, folding, from outside the mask, on pictures of a pixel: nothing outside the mask changes."""
+    starts, ends = (np.array([pair[k] for pair in pairs]) * size for k in (0, 1))
+    mask = None
+    if corners is not None:
+        (x0, x1), (y0, y1) = (sorted(int(c[k] * (size[k] - 1)) for c in corners) for k in (0, 1))
+        mask = np.zeros(size[::-1], bool)
+        mask[y0 : y1 + 1, x0 : x1 + 1] = True
+    try:
+        edit = Drag(handles=starts.tolist(), targets=ends.tolist(), mask=mask)
+    except ValueError:  # two handles are one after scaling
+        return
+    given = noise(0, size)
+    found = field(edit, size, way)
+    assert np.isfinite(found.offset).all()
+    assert np.isfinite(found.confidence).all()
+    shown = preview(given, edit, way)
+    assert shown.shape == given.shape
+    assert mask is None or np.array_equal(shown[~mask], given[~mask])
+
+
+@given(st.lists(st.tuples(st.floats(0, 120), st.floats(0, 90)), min_size=6, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_no_region_breaks_a_preview(corners):
+    """Corners anywhere: a clear sentence, or a picture."""
+    try:
+        edit = Drag(regions=[(corners[:3], corners[3:])])
+        shown = preview(noise(), edit)
+    except ValueError:  # crosses itself, has no area, covers everything
+        return
+    assert shown.shape == (90, 120, 3)
+    assert np.isfinite(field(edit, SIZE).offset).all()

@@ -1,14 +1,20 @@
 import numpy as np
 
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
-from dragkit.references import referred, with_landmarks
+from dragkit.previews import preview
+from dragkit.references import known, referred, warped, with_landmarks
+from dragkit.source import to_picture
 from tiny import SIZE
 
 BOX = {"box": (8, 8, 20, 20)}
 
 
-def refer(model, edit, source, warp=False):
-    return referred(model, edit, source, source.picture, "words", warp=warp, refine=0)
+def refer(model, edit, source, framed=False):
+    return referred(model, edit, source, "words", framed=framed, refine=0)
+
+
+def ahead(model, source, *edits, depth=1.0):
+    return warped(model, edits, source, depth=depth, refine=0)
 
 
 def test_most_edits_take_from_the_source_alone(calm, source):
@@ -31,14 +37,43 @@ def test_a_repainted_object_keeps_the_frame_of_its_own_picture(calm, source):
     assert np.array_equal(found.picture, other)
 
 
-def test_the_source_itself_is_warped_for_methods_that_want_it(calm, source):
-    moved = refer(calm, Move(mask=BOX, offset=(8, 4)), source, warp=True)
-    assert np.array_equal(moved.picture[13:23, 17:27], source.picture[9:19, 9:19])
-    assert moved.text is source.text
-    pulled = refer(calm, Drag(handles=[(14, 14)], targets=[(18, 14)], mask=BOX), source, warp=True)
-    changed = (pulled.picture != source.picture).any(-1)
-    assert changed[8:20, 8:20].mean() > 0.3
-    assert not changed[24:].any()
+def test_what_a_warped_picture_shows_already_needs_no_other(calm, source):
+    assert refer(calm, Paste(reference=source.picture, reference_mask=BOX), source, framed=True) is None
+
+
+def test_the_source_is_edited_by_pixels_for_methods_that_want_it(calm, source):
+    edits = [
+        Move(mask=BOX, offset=(12, 4)),
+        Drag(handles=[(14, 40)], targets=[(18, 40)], mask={"box": (8, 34, 24, 46)}),
+    ]
+    found = ahead(calm, source, *edits)
+    assert np.array_equal(found.picture, preview(source.picture, edits))
+    assert found.text is source.text
+    assert len(found.records) == source.schedule.levels
+    assert ahead(calm, source, *edits, depth=None) is None
+
+
+def test_edits_that_move_nothing_are_left_out_of_it(calm, source):
+    other = Replace(mask=BOX, reference=source.picture, reference_mask=BOX)
+    found = ahead(calm, source, other, Move(mask=BOX, offset=(12, 4)))
+    assert np.array_equal(found.picture, preview(source.picture, [Move(mask=BOX, offset=(12, 4))]))
+
+
+def test_it_is_inverted_as_far_as_the_method_reads_it(calm, source):
+    half, none = (ahead(calm, source, Remove(mask=BOX), depth=depth) for depth in (0.5, 0.0))
+    assert (half.top, len(half.records), none.top, none.records) == (1, 1, 0, ())
+
+
+def test_what_moved_as_a_whole_is_known_and_a_hole_is_not(calm, source):
+    edit = Move(mask=BOX, offset=(20, 12))
+    found = ahead(calm, source, edit, depth=0.0)
+    sure = known(calm, found, [edit])
+    assert sure.whole[21:31, 29:39].all()
+    assert sure.whole.sum() < 200
+    assert not sure.lost[9:19, 9:19].any()
+    trip = to_picture(calm.decode(found.latents[:1]))
+    assert np.abs(sure.applied(trip).astype(int) - found.picture)[36:].max() <= 1  # where nothing happens
+    assert np.array_equal(sure.applied(trip)[sure.whole], found.picture[sure.whole])
 
 
 def test_landmarks_of_another_picture_are_scaled_to_this_one():
@@ -48,21 +83,3 @@ def test_landmarks_of_another_picture_are_scaled_to_this_one():
     found = with_landmarks(given, picture)
     assert found.reference is None
     assert np.allclose(found.reference_landmarks, points)
-
-
-def test_a_moved_object_stands_in_its_new_surroundings_and_a_pasted_one_too(calm, source):
-    move = Move(mask=BOX, offset=(12, 4))
-    found = refer(calm, move, source, warp=True).picture
-    assert np.array_equal(found[13:23, 21:31], source.picture[9:19, 9:19])
-    assert np.array_equal(found[26:], source.picture[26:])  # the rest stays where it is
-    assert not np.array_equal(found[9:12, 9:19], source.picture[9:12, 9:19])  # what it leaves is filled
-    paste = Paste(reference=source.picture[::-1].copy(), reference_mask=BOX)
-    pasted = refer(calm, paste, source, warp=True).picture
-    assert np.array_equal(pasted[9:19, 9:19], source.picture[::-1][9:19, 9:19])
-    assert np.array_equal(pasted[21:], source.picture[21:])
-
-
-def test_an_edit_takes_from_what_the_edits_before_it_show(calm, source):
-    shown = np.zeros_like(source.picture)
-    drag = Drag(handles=[(14, 14)], targets=[(18, 14)], mask=BOX)
-    assert not referred(calm, drag, source, shown, "", warp=True, refine=0).picture.any()

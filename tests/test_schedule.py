@@ -57,6 +57,18 @@ def test_betas_that_make_no_schedule(betas: tuple[float, float]) -> None:
         Schedule.make(10, betas)
 
 
+def test_a_trailing_grid_ends_at_the_noisiest_timestep() -> None:
+    assert Schedule.make(4, trailing=True).t.tolist() == [0, 249, 499, 749, 999]
+    assert Schedule.make(7, trailing=True).t[-1] == 999
+
+
+def test_levels_up_to_a_share() -> None:
+    schedule = Schedule.make(10)
+    assert [schedule.up_to(depth) for depth in (0.0, 0.05, 0.7, 0.71, 1.0)] == [0, 1, 7, 8, 10]
+    with pytest.raises(ValueError, match="share of the levels"):
+        schedule.up_to(1.1)
+
+
 def test_shares_of_the_papers_steps() -> None:
     schedule = Schedule.make(50)
     for step in range(51):  # step i counts from the noisy end

@@ -28,6 +28,8 @@ def test_pictures_and_tensors_are_inverse(tiny, picture):
     x = to_tensor(picture, tiny)
     assert x.shape == (1, 3, SIZE[1], SIZE[0])
     assert np.array_equal(to_picture(x), picture)
+    picture.flags.writeable = False  # as that of a result: torch would warn of it
+    assert torch.equal(to_tensor(picture, tiny), x)
 
 
 def test_inversion_makes_as_many_calls_as_sampling_and_records_in_the_same_ones(tiny, picture, calls):
@@ -40,6 +42,16 @@ def test_inversion_makes_as_many_calls_as_sampling_and_records_in_the_same_ones(
     calls.clear()
     replay(tiny, source)
     assert len(calls) == 6
+
+
+@pytest.mark.parametrize(("depth", "top"), [(0.0, 0), (0.5, 3), (0.7, 5), (1.0, 6)])
+def test_an_inversion_in_part_is_the_beginning_of_the_whole(tiny, picture, calls, depth, top):
+    text = tiny.embed(["", "a"])
+    whole = invert(tiny, picture, SIZE, tiny.schedule(6), text)
+    calls.clear()
+    part = invert(tiny, picture, SIZE, tiny.schedule(6), text, depth=depth)
+    assert len(calls) == part.top == len(part.records) == top
+    assert torch.equal(part.latents, whole.latents[: top + 1])
 
 
 def test_a_refined_move_starts_from_a_guess_that_costs_no_pass(tiny, picture, calls):

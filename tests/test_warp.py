@@ -6,7 +6,7 @@ import pytest
 from dragkit.displacement import averaged, elastic, rigid
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.regions import BAND
-from dragkit.warp import STRETCHED, bent, field, lengths
+from dragkit.warp import STRETCHED, bent, field, landed, lengths
 
 SIZE = (120, 90)  # (width, height)
 BOX = {"box": (20, 20, 50, 50)}
@@ -188,3 +188,18 @@ def test_what_is_pasted_leaves_the_field_alone():
     found = field(Paste(reference=picture(1), reference_mask=BOX), SIZE)
     assert not found.offset.any()
     assert not found.vacated.any()
+
+
+def test_what_moves_as_a_whole_comes_to_lie_where_it_is_put():
+    other = picture(1)
+    edits = [
+        Move(mask=BOX, offset=(40, 10)),
+        Remove(mask=BOX),
+        DRAG,
+        Paste(reference=other, reference_mask={"box": (0, 0, 10, 10)}, offset=(0, 60)),
+        Drag(regions=[(SQUARE, tuple((x + 60, y - 15) for x, y in SQUARE))]),
+    ]
+    found = landed(edits, SIZE)
+    assert np.array_equal(found, box(60, 30, 90, 60) | box(0, 60, 10, 70) | landed(edits[4:], SIZE))
+    assert landed(edits[4:], SIZE)[10:30, 85:105].all()
+    assert not landed([DRAG, Remove(mask=BOX)], SIZE).any()

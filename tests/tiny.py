@@ -114,7 +114,13 @@ def save(model: StableDiffusion, folder: Path, prediction_type: str | None = Non
     return folder
 
 
-def job(source: Source, *edits: Edit, references: Sequence[Source | None] | None = None, guidance: float = 1.0) -> Job:
+def job(
+    source: Source,
+    *edits: Edit,
+    references: Sequence[Source | None] | None = None,
+    guidance: float = 1.0,
+    warped: Source | None = None,
+) -> Job:
     """What a method is given, with seed 0."""
     given = references or [None] * len(edits)
-    return Job(source, edits, given, source.text, guidance, torch.Generator().manual_seed(0))
+    return Job(source, edits, given, source.text, guidance, torch.Generator().manual_seed(0), warped)

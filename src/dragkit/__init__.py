@@ -26,6 +26,7 @@ _HOMES = {
     "DragDiffusion": "methods",
     "DragonDiffusion": "methods",
     "MasaCtrl": "methods",
+    "Warp": "methods",
     "Lora": "lora",
     "Training": "memorise",
     "preview": "previews",
@@ -49,6 +50,7 @@ __all__ = [
     "Result",
     "Source",
     "Training",
+    "Warp",
     "__version__",
     "preview",
 ]
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt, Request
     from dragkit.lora import Lora
     from dragkit.memorise import Training
-    from dragkit.methods import AttentionDrag, DragDiffusion, DragonDiffusion, MasaCtrl
+    from dragkit.methods import AttentionDrag, DragDiffusion, DragonDiffusion, MasaCtrl, Warp
     from dragkit.previews import preview
     from dragkit.source import Source
 

@@ -27,7 +27,7 @@ def start(job: Job, plans: Sequence[Plan], fresh: float, restyle: float, tempera
     repainted object takes on mean and deviation of the reference's object (AdaIN, Huang & Belongie 2017): an inverted
     picture's noise knows its colours.
     """
-    pictures = [job.source, *(r for r in job.references if r is not None)]
+    pictures = job.pictures
     framed = [p.picture for p in plans if p.framed]  # each shows what those before it do, too
     z = pictures[framed[-1] if framed else 0].latents[-1:].clone()
     if fresh:

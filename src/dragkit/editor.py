@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,19 +17,19 @@ from PIL import Image
 from torch import Tensor
 
 from dragkit import edits as asked
-from dragkit.edits import Edit, Face, Replace, Reprompt
+from dragkit.edits import Edit, Face, Reprompt
 from dragkit.geometry import Size, fit, resize
 from dragkit.lora import Lora, attached
 from dragkit.memorise import RELEASED, Training, memorise
 from dragkit.methods import Job, Method, Step, default, for_model
-from dragkit.methods.method import check
+from dragkit.methods.method import STEPS, check
 from dragkit.model import StableDiffusion
-from dragkit.references import referred, with_landmarks
+from dragkit.references import known, referred, warped, with_landmarks
 from dragkit.regions import put_back
 from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
+from dragkit.windows import Window, choose
 
-STEPS = 50  # DDIM steps of every method's paper
 REFINE = 1  # passes a level of an inversion: measured in docs/dragondiffusion.md
 
 Pixels = NDArray[np.uint8]
@@ -103,6 +104,7 @@ class Editor:
         steps: int | None = None,
         refine: int = REFINE,
         exact: bool = False,
+        depth: float = 1.0,
         lora: Lora | None = None,
         progress: Progress | None = None,
     ) -> Source:
@@ -112,6 +114,7 @@ class Editor:
         refine: passes of every move's fixed point; 0 is published practice, one pass that is never checked.
         exact: by O-BELM, at the cost of no refinement; `source.replay` gives the latents back to rounding. Methods
         sample by DDIM whatever the inversion.
+        depth: share of the levels, from the clean one, that are made; `Method.depth` says what a method reads.
         lora: what the model is to remember meanwhile; the source keeps it for its edits.
         progress: called with (levels done, levels in all).
         """
@@ -119,8 +122,28 @@ class Editor:
         canvas = self.canvas(_size(pixels))
         schedule, text = self._ready(canvas, steps, prompt, negative_prompt)
         with attached(self.model.unet, lora):
-            found = invert(self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, progress=progress)
+            found = invert(
+                self.model, pixels, canvas, schedule, text, refine=refine, exact=exact, depth=depth, progress=progress
+            )
         return dataclasses.replace(found, prompt=prompt, lora=lora)
+
+    def frame(
+        self, picture: Picture, edits: Edit | Sequence[Edit], window: bool = True
+    ) -> tuple[Window, tuple[Edit, ...]]:
+        """What of a picture is to go through the model, and the edits in its frame (`windows`): the whole picture where
+        that is not larger than the model's canvas, and without `window`.
+
+        Raises:
+            ValueError: for edits that make no sense on this picture, in one sentence.
+        """
+        pixels, wishes = _pixels(picture), _listed(edits)
+        size = _size(pixels)
+        asked.check(wishes, size)
+        if not window or math.prod(size) <= self.model.area:
+            return Window.all(size), wishes
+        wishes = tuple(with_landmarks(edit, pixels) if isinstance(edit, Face) else edit for edit in wishes)
+        part = choose(wishes, size, self.model.area, self.model.multiple)
+        return part, part.moved(wishes)
 
     def _ready(self, canvas: Size, steps: int | None, prompt: str, negative_prompt: str) -> tuple[Schedule, Tensor]:
         """Schedule and text of a source, once it is known to fit into memory."""
@@ -176,6 +199,8 @@ class Editor:
                 step = next(steps, None)
             if step is None:
                 return
+            if step.level == 0 and how.detail and job.warped is not None:
+                step = step._replace(known=known(self.model, job.warped, job.edits))
             yield step
 
     def _remembered(self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None) -> Source:
@@ -190,7 +215,14 @@ class Editor:
         lora = self.memorise(source, how=wanted, progress=progress)
         with attached(self.model.unet, lora):
             known = (source.picture, source.canvas, source.schedule, source.text)
-            found = invert(self.model, *known, refine=REFINE, exact=source.exact, progress=progress)
+            found = invert(
+                self.model,
+                *known,
+                refine=REFINE,
+                exact=source.exact,
+                depth=source.top / source.schedule.levels,
+                progress=progress,
+            )
         return dataclasses.replace(found, prompt=source.prompt, lora=lora)
 
     def _method(self, method: Method | None, edits: Edit | Sequence[Edit]) -> Method:
@@ -209,6 +241,7 @@ class Editor:
         guidance: float | None = None,
         seed: int = 0,
         preserve: bool = True,
+        window: bool = True,
         lora: Lora | None = None,
         callback: Callable[[Step], None] | None = None,
         progress: Progress | None = None,
@@ -224,7 +257,9 @@ class Editor:
         lora: from `memorise`, attached throughout; of a Source the one that it was inverted with, if none is given.
         Where there is none and the method wants one, the picture is memorised, and a Source inverted once more.
         preserve: pixels outside the edited region come back exactly as they were.
-        callback: called with every Step.
+        window: of a picture larger than the model's canvas only what is round the edit goes through the model, at its
+        own scale; prompts are about that part. A Source is taken as it is.
+        callback: called with every Step. Its latents are those of the window (`frame`), its points in the picture.
         progress: called with (levels done, levels in all) of every inversion before, and of what is memorised.
 
         Raises:
@@ -234,20 +269,28 @@ class Editor:
         check(how, _listed(edits))
         if isinstance(picture, Source):
             source = self._remembered(how, picture, lora, progress)
+            whole, part = source.picture, Window.all(source.size)
         else:
-            asked.check(_listed(edits), _size(_pixels(picture)))  # before the inversion
-            prompt = asked.shown(_listed(edits), prompt)
+            whole = _pixels(picture)
+            part, edits = self.frame(whole, edits, window)  # checks them, before the inversion
+            prompt, pixels = asked.shown(edits, prompt), part.cut(whole)
             if lora is None and how.lora:
-                lora = self.memorise(picture, prompt, how=how.lora, progress=progress)
+                lora = self.memorise(pixels, prompt, how=how.lora, progress=progress)
             source = self.invert(
-                picture, prompt, negative_prompt=negative_prompt, steps=steps, lora=lora, progress=progress
+                pixels,
+                prompt,
+                negative_prompt=negative_prompt,
+                steps=how.steps if steps is None else steps,
+                depth=how.depth(_listed(edits)),
+                lora=lora,
+                progress=progress,
             )
         job = self._job(how, source, edits, reference_prompt, guidance, seed, progress)
         ready = time.perf_counter()
         for step in self._steps(how, job):
             if callback:
-                callback(step)
-        pixels = self.finish(step, source, job.edits if preserve else None)
+                callback(step._replace(points=part.outward(step.points)))
+        pixels = part.place(self.finish(step, source, job.edits if preserve else None), whole)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
         notes = self._notes(job, (source.prompt, negative_prompt, reference_prompt))
         settings = asdict(how)
@@ -263,20 +306,6 @@ class Editor:
                 notes.append(f'the source was made with the prompt "{job.source.prompt}", which is used')
         return tuple(notes)
 
-    def _references(
-        self, how: Method, wishes: Sequence[Edit], source: Source, prompt: str, progress: Progress | None
-    ) -> list[Source | None]:
-        """What each edit takes from. Of a method that warps, each one shows what those before it do."""
-        found: list[Source | None] = []
-        shown = source.picture
-        for edit in wishes:
-            found.append(
-                referred(self.model, edit, source, shown, prompt, warp=how.warp, refine=REFINE, progress=progress)
-            )
-            if found[-1] is not None and how.warp and not isinstance(edit, Replace):
-                shown = found[-1].picture
-        return found
-
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
         """What a step looks like now: its clean estimate decoded, at the source's size."""
         pixels = to_picture(self.model.decode(step.clean))
@@ -285,6 +314,8 @@ class Editor:
     def finish(self, step: Step, source: Source, edits: Sequence[Edit] | None) -> Pixels:
         """The last step at the picture's own size; with `edits`, pixels outside their region are the source's."""
         pixels = resize(to_picture(self.model.decode(step.latents)), source.size)
+        if step.known is not None:
+            pixels = step.known.applied(pixels)
         return pixels if edits is None else put_back(pixels, source.picture, edits)
 
     def _job(
@@ -299,16 +330,34 @@ class Editor:
     ) -> Job:
         wishes = _listed(edits)
         asked.check(wishes, source.size)
+        need, levels = source.schedule.up_to(how.depth(wishes)), source.schedule.levels
+        if source.top < need:
+            raise ValueError(
+                f"the source was inverted up to level {source.top} of {levels}, but {type(how).__name__} reads it up "
+                f"to level {need}; invert it with depth={need / levels:g} or more"
+            )
         wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
         with attached(self.model.unet, source.lora):
-            references = self._references(how, wishes, source, reference_prompt, progress)
+            ahead = warped(self.model, wishes, source, depth=how.warp_depth(wishes), refine=REFINE, progress=progress)
+            references = [
+                referred(
+                    self.model,
+                    edit,
+                    source,
+                    reference_prompt,
+                    framed=ahead is not None,
+                    refine=REFINE,
+                    progress=progress,
+                )
+                for edit in wishes
+            ]
         if guidance is None:
             guidance = source.guidance if source.guidance != 1 else how.weight(wishes)
         text = source.text
         if isinstance(wishes[0], Reprompt):
             text = torch.cat([text[:1], self.model.embed([wishes[0].prompt])])
         generator = torch.Generator().manual_seed(seed)
-        return Job(source, wishes, references, text, guidance, generator)
+        return Job(source, wishes, references, text, guidance, generator, ahead)
 
 
 GENERATE_GUIDANCE = 4.0  # as the edits of DragonDiffusion; Stable Diffusion's own default is 7.5

@@ -227,6 +227,7 @@ class Request(Frozen):
     seed: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=1)] = 1
     preserve: bool = True
+    window: Literal["auto", "off"] = "auto"  # of a picture larger than the model's canvas
 
 
 def parse_numbers(text: str, count: int, what: str, want: str) -> tuple[float, ...]:

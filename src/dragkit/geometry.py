@@ -146,8 +146,14 @@ def warp_cover(mask: Mask, affine: Affine, size: Size) -> NDArray[np.float32]:
 
 def warp_picture(picture: NDArray[np.uint8], affine: Affine, size: Size) -> NDArray[np.uint8]:
     """A picture where its pixels go on a frame of `size`; beyond its border it is mirrored."""
-    flags, border = cv2.INTER_CUBIC, cv2.BORDER_REFLECT_101
+    flags, border = cv2.INTER_CUBIC, _beyond(picture)
     return np.asarray(cv2.warpAffine(picture, _centred(affine), size, flags=flags, borderMode=border), np.uint8)
+
+
+def _beyond(picture: NDArray[np.uint8]) -> int:
+    """How a picture goes on beyond its border: mirrored, unless a side is one pixel, of which OpenCV finds no mirror
+    and never returns."""
+    return cv2.BORDER_REPLICATE if 1 in picture.shape[:2] else cv2.BORDER_REFLECT_101
 
 
 def filled(picture: NDArray[np.uint8], hole: Mask) -> NDArray[np.uint8]:
@@ -196,7 +202,7 @@ def warp_points(
     h, w = mask.shape
     centres = Grid((w, h), (h, w)).centres
     there = (centres + backward_flow(handles, targets, mask, centres) - 0.5).astype(np.float32).reshape(h, w, 2)
-    moved = cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    moved = cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_CUBIC, borderMode=_beyond(picture))
     return np.asarray(moved, np.uint8)
 
 

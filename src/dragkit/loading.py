@@ -25,6 +25,8 @@ from dragkit.schedule import BETAS, TRAIN_STEPS
 Prediction = Literal["eps", "v"]
 
 TOY = "toy"
+INPAINTING = 9  # channels that the U-Net of an inpainting model reads: latents, a mask, latents with a hole
+CONSISTENCY = ("LCMScheduler",)  # of models that need few steps
 TOY_FOLDER = Path(__file__).parent / "toy" / "weights"
 PICKLED = (".ckpt", ".bin", ".pt", ".pth")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -42,6 +44,7 @@ class Parts:
     betas: tuple[float, float] = BETAS
     train_steps: int = TRAIN_STEPS
     files: tuple[Path, ...] = ()  # the weights, for the hash
+    few_steps: bool = False  # a latent consistency model (LCM): it jumps to the clean picture from any level
 
 
 def load(name: str, dtype: torch.dtype, prediction: Prediction | None = None) -> Parts:
@@ -108,9 +111,8 @@ def check_kind(folder: Path, name: str) -> None:
     if "text_encoder_2" in index or unet.get("addition_embed_type"):
         raise ValueError(f"{name} is Stable Diffusion XL, which is not supported yet; {want}")
     channels = unet.get("in_channels", 4)
-    if channels != 4:
-        kind = "an inpainting model" if channels == 9 else "not a plain text-to-image model"
-        raise ValueError(f"{name} is {kind} (its U-Net reads {channels} channels, not 4); {want}")
+    if channels not in (4, INPAINTING):
+        raise ValueError(f"{name} is no text-to-image model (its U-Net reads {channels} channels, not 4); {want}")
     if scheduler.get("rescale_betas_zero_snr") or scheduler.get("trained_betas"):
         raise ValueError(f"{name} was trained with its own noise schedule (zero terminal SNR or a table); {want}")
     if scheduler.get("beta_schedule", "scaled_linear") != "scaled_linear":
@@ -183,6 +185,7 @@ def _load_folder(folder: Path, name: str, dtype: torch.dtype, prediction: Predic
         betas=(scheduler.get("beta_start", BETAS[0]), scheduler.get("beta_end", BETAS[1])),
         train_steps=scheduler.get("num_train_timesteps", TRAIN_STEPS),
         files=files,
+        few_steps=scheduler.get("_class_name") in CONSISTENCY,
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dragkit import loading, memory
@@ -21,6 +24,8 @@ from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
 KEPT = 100
 HELD = 40
 VAE_HELD = 10  # the autoencoder at full resolution, in units of (pixels x channels of its first level)
+
+LCM_GUIDANCE = 7.5  # w of latent consistency models (arXiv 2310.04378): a guidance of 8.5, their pipeline's default
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -39,6 +44,8 @@ class StableDiffusion:
         factor: pixels per latent cell (8 for Stable Diffusion).
         multiple: sides of a picture are multiples of this, in pixels; the U-Net itself takes any latent side.
         area: native picture area in square pixels.
+        inpaints: it was trained to fill holes; `filling` tells it which.
+        few_steps: a latent consistency model, which cannot be inverted.
         betas, train_steps: of the training; grid, offset and last alpha are ours (`schedule`).
     """
 
@@ -56,6 +63,7 @@ class StableDiffusion:
         device: torch.device | str | None = None,
         dtype: torch.dtype | str | None = None,
         files: Sequence[Path] = (),
+        few_steps: bool = False,
     ) -> None:
         if any(getattr(module, "fused_projections", False) for module in unet.modules()):
             raise ValueError(f"{name} has fused projections; call unfuse_qkv_projections() on a fresh copy of it")
@@ -67,7 +75,9 @@ class StableDiffusion:
                 part.to(device=self.device, dtype=self.dtype).requires_grad_(False).eval()
                 for part in (unet, vae, text_encoder)
             )
-        self.tokenizer = tokenizer
+        self.tokenizer, self.few_steps = tokenizer, few_steps
+        self.inpaints = unet.config.in_channels == loading.INPAINTING
+        self._given: Tensor | None = None  # what an inpainting model reads beside latents: [1, 5, h, w]
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.multiple = 2 * self.factor
         side = unet.config.sample_size or 64
@@ -113,6 +123,7 @@ class StableDiffusion:
             device=where,
             dtype=kind,
             files=parts.files,
+            few_steps=parts.few_steps,
         )
 
     @cached_property
@@ -132,7 +143,7 @@ class StableDiffusion:
 
     def schedule(self, steps: int) -> Schedule:
         """The levels of a run with this many steps, on this model's training betas."""
-        return Schedule.make(steps, self.betas, self.train_steps)
+        return Schedule.make(steps, self.betas, self.train_steps, trailing=self.few_steps)
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -172,10 +183,41 @@ class StableDiffusion:
 
         return " ".join(words[next(n for n in range(len(words), -1, -1) if fits(n)) :])
 
+    def filling(self, x: Tensor, hole: Tensor) -> StableDiffusion:
+        """This model, told to fill a hole, bool [h, w], in a picture [1, 3, h, w] in [-1, 1]; itself if it was not
+        trained to. Weights are shared."""
+        if not self.inpaints:
+            return self
+        there = hole.to(x.device)[None, None]
+        z = self.encode(torch.where(there, 0.0, x))
+        told = copy.copy(self)
+        told._given = torch.cat([F.interpolate(there.float(), z.shape[-2:]).to(z), z], 1)
+        return told
+
     def predict(self, z: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
         """The U-Net's raw output [b, 4, h, w] in z's dtype, for latents z told training timestep t."""
-        raw: Tensor = self.unet(z.to(self.dtype), t, encoder_hidden_states=text.to(self.dtype)).sample
+        told = {"encoder_hidden_states": text.to(self.dtype)}
+        if self.unet.config.time_cond_proj_dim:
+            told["timestep_cond"] = self._guided.to(self.dtype).expand(len(z), -1)
+        x = torch.cat([z, self._beside(z)], 1) if self.inpaints else z
+        raw: Tensor = self.unet(x.to(self.dtype), t, **told).sample
         return raw.to(z.dtype)
+
+    def _beside(self, z: Tensor) -> Tensor:
+        """What an inpainting model reads beside latents [b, 4, h, w]: told nothing, the whole is a hole."""
+        given = self._given
+        if given is None or given.shape[-2:] != z.shape[-2:]:
+            grey = self.encode(torch.zeros(1, 3, z.shape[-2] * self.factor, z.shape[-1] * self.factor))
+            given = self._given = torch.cat([torch.ones_like(grey[:, :1]), grey], 1)
+        return given.to(z).expand(len(z), -1, -1, -1)
+
+    @cached_property
+    def _guided(self) -> Tensor:
+        """The guidance that a consistency model has learned to imitate, as it is told: [1, channels]."""
+        half = self.unet.config.time_cond_proj_dim // 2
+        rate = torch.exp(-math.log(10000) * torch.arange(half, device=self.device) / (half - 1))
+        angle = 1000 * LCM_GUIDANCE * rate[None]
+        return torch.cat([angle.sin(), angle.cos()], 1)
 
     def eps(self, z: Tensor, t: int | Tensor, alpha: float | Tensor, text: Tensor) -> Tensor:
         """Noise prediction [b, 4, h, w].

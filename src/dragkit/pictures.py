@@ -13,10 +13,13 @@ import tempfile
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from dragkit.metadata import NOTHING, Metadata
 
 Pixels = NDArray[np.uint8]
 Inside = NDArray[np.bool_]
@@ -26,7 +29,27 @@ MAX_BYTES = 512 * 2**20  # 50 million pixels of 16-bit RGBA, uncompressed, with 
 BACKGROUND = 255  # transparent parts are shown on white, as browsers and image viewers print them
 CHUNK = "dragkit"  # keyword of the PNG text chunk that carries the record of an edit
 MAX_RECORD = 60 * 2**20  # bytes: Pillow opens no PNG with more than 64 MiB of text
-WRITABLE = (".png", ".jpg", ".jpeg", ".webp")
+
+
+class Format(NamedTuple):
+    """A kind of file that can be written. name: Pillow's.  side: px, the longest.  exact: keeps every pixel."""
+
+    name: str
+    side: int = 2**31 - 1
+    exact: bool = True
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+_JPEG = Format("JPEG", 65_500, exact=False, options=(("quality", 95),))  # above that Pillow's manual sees no gain
+_TIFF = Format("TIFF")  # not compressed: Pillow cannot compress one with EXIF
+FORMATS = {
+    ".png": Format("PNG"),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": Format("WEBP", 16_383, options=(("lossless", True),)),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+}
 
 _BROKEN = (
     OSError,
@@ -102,7 +125,7 @@ def as_mask(values: NDArray[np.generic]) -> Inside:
     return np.asarray(numbers > max(numbers.max(initial=0.0), 0.0) / 2, dtype=np.bool_)
 
 
-def encode_png(picture: Pixels | Inside, text: str | None = None, level: int = 6) -> bytes:
+def encode_png(picture: Pixels | Inside, text: str | None = None, about: Metadata = NOTHING, level: int = 6) -> bytes:
     """PNG bytes of a picture [h, w, 3] or of a mask [h, w] (1 bit deep), with `text` in the chunk named "dragkit".
 
     level: of compression, 0 to 9; 6 is Pillow's own, 1 the quickest that compresses.
@@ -110,9 +133,7 @@ def encode_png(picture: Pixels | Inside, text: str | None = None, level: int = 6
     info = PngImagePlugin.PngInfo()
     if text is not None:
         info.add_itxt(CHUNK, text)  # plain: Pillow refuses zipped texts above 1 MB
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", pnginfo=info, compress_level=level)
-    return buffer.getvalue()
+    return _encoded(picture, FORMATS[".png"], about, pnginfo=info, compress_level=level)
 
 
 def encode_image(image: Image.Image) -> bytes:
@@ -140,10 +161,12 @@ def pixel_hash(picture: Pixels) -> str:
     return hashlib.sha256(f"{width}x{height};".encode() + np.ascontiguousarray(picture).tobytes()).hexdigest()
 
 
-def check_writable(path: Path, force: bool = False) -> None:
-    """Refuse an output path that `write` could not serve, before any work is done."""
-    if path.suffix.lower() not in WRITABLE:
-        raise ValueError(f"cannot write {path.name}: the ending is not one of {', '.join(WRITABLE)}; use .png")
+def check_writable(path: Path, force: bool = False, size: tuple[int, int] = (1, 1)) -> None:
+    """Refuse an output path that `write` could not serve for a picture of (width, height), before any work is done."""
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"cannot write {path.name}: the ending is not one of {', '.join(FORMATS)}; use .png")
+    if max(size) > (kind := FORMATS[path.suffix.lower()]).side:
+        raise ValueError(f"{path.name} cannot hold {size[0]}x{size[1]} px as {kind.name}; use .png")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent}; make it first or give another output with -o")
     if not os.access(path.parent, os.W_OK):
@@ -154,19 +177,22 @@ def check_writable(path: Path, force: bool = False) -> None:
         raise ValueError(f"{path} exists already; give another output with -o or overwrite it with --force")
 
 
-def write(path: Path, picture: Pixels, text: str | None = None, force: bool = False) -> None:
+def write(path: Path, picture: Pixels, text: str | None = None, force: bool = False, about: Metadata = NOTHING) -> None:
     """Write a picture, whole or not at all; `text` goes into PNG files only. Never replaces a file unless `force`."""
-    check_writable(path, force)
-    if path.suffix.lower() == ".png":
-        data = encode_png(picture, text)
-    else:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, Image.registered_extensions()[path.suffix.lower()], quality=95)
-        data = buffer.getvalue()
+    check_writable(path, force, (picture.shape[1], picture.shape[0]))
+    kind = FORMATS[path.suffix.lower()]
+    data = encode_png(picture, text, about) if kind.name == "PNG" else _encoded(picture, kind, about)
     try:
         _write_bytes(path, data, force)
     except FileExistsError:
         raise ValueError(f"{path} exists already; give another output with -o or overwrite it with --force") from None
+
+
+def _encoded(picture: Pixels | Inside, kind: Format, about: Metadata, **more: Any) -> bytes:
+    said = {name: value for name, value in (("icc_profile", about.icc), ("exif", about.exif)) if value is not None}
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, kind.name, **dict(kind.options), **said, **more)
+    return buffer.getvalue()
 
 
 def _write_bytes(path: Path, data: bytes, force: bool) -> None:

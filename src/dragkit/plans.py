@@ -86,20 +86,22 @@ class Plan:
 
 
 def make_plans(method: DragonDiffusion, job: Job) -> list[Plan]:
-    """A plan per edit; pictures are numbered as they come, the source being 0."""
+    """A plan per edit; pictures are numbered as in `Job.pictures`, the source being 0."""
     size = job.source.size
     h, w = job.source.latents.shape[-2:]
     grid, latent = Grid(size, (CELLS * h, CELLS * w)), Grid(size, (h, w))
-    plans, picture = [], 0
+    warped = 0 if job.warped is None else len(job.pictures) - 1
+    plans, seen = [], 0
     for edit, reference in zip(job.edits, job.references, strict=True):
-        picture += reference is not None
-        plans.append(_plan(method, edit, grid, latent, reference, picture if reference is not None else 0))
+        seen += reference is not None
+        plans.append(_plan(method, edit, grid, latent, reference, seen if reference is not None else warped))
     return plans
 
 
 def _plan(
     method: DragonDiffusion, edit: Edit, grid: Grid, latent: Grid, reference: Source | None, picture: int
 ) -> Plan:
+    """picture: the number of the reference's, of the warped picture for edits without one, 0 where there is neither."""
     table = method.weights[edit.kind]
     w = Weights(
         table.scale,
@@ -115,7 +117,7 @@ def _plan(
             return _moved(method, edit, mask, forward, grid, latent, w, picture)
         case Remove():
             return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w)
-        case Drag() | Face() if reference is not None:  # the picture itself, warped
+        case Drag() | Face() if picture:  # the picture itself, warped
             return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture, framed=True)
         case Drag():
             return _dragged(method, edit, grid, latent, w)
@@ -126,9 +128,9 @@ def _plan(
             return _replaced(edit, grid, latent, w, reference, picture)
         case Paste():
             mask = pasted(edit, grid.picture)
-            if method.warp:
-                mask = dilate(mask, MARGIN / latent.scale.max())
-            return _placed("paste", mask, grid, latent, w, picture, framed=method.warp)
+            framed = reference is None
+            mask = dilate(mask, MARGIN / latent.scale.max()) if framed else mask
+            return _placed("paste", mask, grid, latent, w, picture, framed=framed)
         case Reprompt():
             raise AssertionError("no method with plans can do it")
 

@@ -11,9 +11,10 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 import dragkit
-from dragkit import pictures
+from dragkit import metadata, pictures
 from dragkit.edits import Request
 from dragkit.forms import Frozen, PathPicture, PngMask, PngPicture, Steps
+from dragkit.metadata import Metadata
 
 Json = dict[str, Any]
 CONTENTS = {"edit": "request", "generate": "drawing"}  # kind of record -> where it says what was asked for
@@ -76,13 +77,7 @@ def read_record(data: bytes) -> Json | None:
 
 def generated_by(request: Request) -> Made | None:
     """How the picture to edit was made, if `dragkit generate` made it and no pixel was changed since."""
-    match request.image:
-        case PathPicture(path=path):
-            data = pictures.read_bytes(path)
-        case PngPicture(png=png):
-            data = base64.b64decode(png)
-        case _:
-            return None
+    data = _file(request)
     found = read_record(data)
     if found is None or found.get("pixels") != pictures.pixel_hash(pictures.decode(data)):
         return None
@@ -90,6 +85,21 @@ def generated_by(request: Request) -> Made | None:
         return Made(Drawing.model_validate(found.get("drawing")), str(found.get("weights")))
     except ValidationError:  # of another version, or tampered with: a picture like any other
         return None
+
+
+def metadata_of(request: Request) -> Metadata:
+    """The colour profile and EXIF of the picture to edit."""
+    return metadata.read(_file(request))
+
+
+def _file(request: Request) -> bytes:
+    """The bytes of the picture to edit, as a file; none where it is not at hand."""
+    match request.image:
+        case PathPicture(path=path):
+            return pictures.read_bytes(path)
+        case PngPicture(png=png):
+            return base64.b64decode(png)
+    return b""
 
 
 def load(path: Path) -> Json:

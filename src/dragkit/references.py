@@ -2,62 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from dragkit.edits import Drag, Edit, Face, Move, Paste, Replace
-from dragkit.geometry import Mask, Size, filled, fit, placement, warp_cover, warp_picture, warp_points
+from dragkit.edits import Edit, Face, Paste, Replace, Reprompt
+from dragkit.geometry import Size, feather, fit, placement, resize, warp_picture
+from dragkit.methods.method import Known
 from dragkit.model import StableDiffusion
-from dragkit.regions import pairs, region
-from dragkit.source import Progress, Source, invert
+from dragkit.previews import preview
+from dragkit.source import Progress, Source, invert, to_picture
+from dragkit.warp import field, landed
 
 Pixels = NDArray[np.uint8]
+HOLE_RIM = 0.03  # round a hole, of the shorter side, what is lost comes back gradually: as wide as holes grow
 
 
 def referred(
     model: StableDiffusion,
     edit: Edit,
     source: Source,
-    shown: Pixels,
     prompt: str,
     *,
-    warp: bool,
+    framed: bool,
     refine: int,
     progress: Progress | None = None,
 ) -> Source | None:
-    """The inverted picture an edit takes from. shown: the source's picture, with the edits before this one.
+    """The inverted other picture an edit takes from. framed: the warped picture shows what is pasted already.
 
     For Paste it is placed on the source's frame first, so that the object has its final size and place and equal
-    cells correspond. Where a method wants that (`warp`), the pixels come as near to the answer as pixels can: a
-    pasted or moved object stands in its new surroundings, a dragged picture is warped by its points.
+    cells correspond.
     """
     match edit:
         case Replace():
             pixels = edit.reference.array()
-        case Paste():
+        case Paste() if not framed:
             given = edit.reference.array()
             mask = edit.reference_mask.array(_size(given))
-            pixels = _placed(edit, given, mask, shown, framed=warp)
-        case Move() if warp:
-            mask = edit.mask.array(source.size)
-            pixels = _placed(edit, source.picture, mask, filled(shown, mask), framed=True)
-        case Drag() | Face() if warp:
-            pixels = warp_points(shown, *pairs(edit), region(edit, source.size))
+            pixels = warp_picture(given, placement(mask, edit.offset, edit.scale, edit.angle), source.size)
         case _:
             return None
-    text = model.embed(["", prompt]) if isinstance(edit, Replace | Paste) else source.text
     canvas = fit(_size(pixels), model.area, model.multiple)
-    return invert(model, pixels, canvas, source.schedule, text, refine=refine, progress=progress)
+    return invert(model, pixels, canvas, source.schedule, model.embed(["", prompt]), refine=refine, progress=progress)
 
 
-def _placed(edit: Move | Paste, given: Pixels, mask: Mask, behind: Pixels, *, framed: bool) -> Pixels:
-    """A picture moved so that its object lies where the edit wants it; framed: the object alone, before `behind`."""
-    to, size = placement(mask, edit.offset, edit.scale, edit.angle), _size(behind)
-    moved = warp_picture(given, to, size)
-    if not framed:
-        return moved
-    cover = warp_cover(mask, to, size)[..., None]
-    return np.asarray((cover * moved + (1 - cover) * behind).round(), np.uint8)
+def warped(
+    model: StableDiffusion,
+    edits: Sequence[Edit],
+    source: Source,
+    *,
+    depth: float | None,
+    refine: int,
+    progress: Progress | None = None,
+) -> Source | None:
+    """The source's picture as pixels alone can edit it, inverted up to a share of the levels; None for a depth of
+    None. Edits that move nothing are left out."""
+    if depth is None:
+        return None
+    depth = 0.0 if model.few_steps else depth  # which has no trajectory to invert
+    pixels = preview(source.picture, [edit for edit in edits if not isinstance(edit, Replace | Reprompt)])
+    alike = (source.canvas, source.schedule, source.text)
+    return invert(model, pixels, *alike, refine=refine, depth=depth, progress=progress)
+
+
+def known(model: StableDiffusion, picture: Source, edits: Sequence[Edit]) -> Known:
+    """What is known of the result's pixels from a picture warped by edits. Nothing is where it has a hole."""
+    trip = resize(to_picture(model.decode(picture.latents[:1])), picture.size)
+    moved, whole = field(edits, picture.size), landed(edits, picture.size)
+    sure = moved.confidence * (1 - feather(moved.vacated, HOLE_RIM * min(picture.size)))
+    return Known(picture.picture, whole, (picture.picture.astype(np.float32) - trip) * sure[..., None])
 
 
 def with_landmarks(edit: Face, pixels: Pixels) -> Face:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 BETAS = (0.00085, 0.012)  # first and last training beta of Stable Diffusion 1.x and 2.x (its scheduler file)
 TRAIN_STEPS = 1000  # training timesteps of Stable Diffusion 1.x and 2.x (its scheduler file)
+ROUNDING = 1e-9  # of a share of levels that should be a whole number
 OFFSET = 1  # first timestep of the grid; 0 would make the last sampling step an identity
 
 
@@ -38,9 +39,11 @@ class Schedule:
         betas: tuple[float, float] = BETAS,
         train_steps: int = TRAIN_STEPS,
         offset: int = OFFSET,
+        trailing: bool = False,
     ) -> Schedule:
         """Scaled-linear betas (linear in their square root) on the "leading" grid: level k is timestep
-        offset + (k - 1) * (train_steps // steps).
+        offset + (k - 1) * (train_steps // steps); with `trailing`, which consistency models want, on the grid that ends
+        at the noisiest timestep, k * train_steps / steps - 1.
 
         Raises:
             ValueError: for a number of steps that does not fit, or betas that are not 0 < first < last < 1.
@@ -54,6 +57,8 @@ class Schedule:
         beta = torch.linspace(first, last, train_steps, dtype=torch.float64) ** 2
         trained = (1 - beta).cumprod(0)  # [train_steps]
         grid = offset + torch.arange(steps) * (train_steps // steps)  # [N]
+        if trailing:
+            grid = (torch.arange(1, steps + 1, dtype=torch.float64) * train_steps / steps).round().long() - 1
         zero = torch.zeros(1, dtype=torch.int64)
         return cls(t=torch.cat([zero, grid]), alpha=torch.cat([trained[:1], trained[grid]]))
 
@@ -71,6 +76,12 @@ class Schedule:
         if not 0 <= share <= 1:
             raise ValueError(f"share of denoising is {share}; give a number from 0 (noise) to 1 (clean)")
         return self.levels - math.floor(share * self.levels + 0.5)
+
+    def up_to(self, depth: float) -> int:
+        """The first level, from the clean one, that is as noisy as this share of the levels."""
+        if not 0 <= depth <= 1:
+            raise ValueError(f"depth is {depth}; give a share of the levels from 0 (clean) to 1 (noise)")
+        return math.ceil(depth * self.levels - ROUNDING)
 
     def share(self, level: int) -> float:
         """Share of the denoising done on reaching this level: 0 at N, 1 at level 0."""

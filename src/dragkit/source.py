@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -33,8 +34,9 @@ class Record(NamedTuple):
 class Source:
     """A picture with its trajectory. Latents are those of the canvas, the picture resized to `canvas` (width, height).
 
-    picture: uint8 [h, w, 3].  latents: [N + 1, 4, h, w], level 0 (clean) to N (noise).  text: [2, tokens, channels],
-    the empty or negative prompt, then the prompt.  records: one per level 1..N, at index level - 1 (the memory bank).
+    picture: uint8 [h, w, 3].  latents: [top + 1, 4, h, w], level 0 (clean) to `top`, which is N (noise) unless it was
+    inverted only in part.  text: [2, tokens, channels], the empty or negative prompt, then the prompt.
+    records: one per level 1..top, at index level - 1 (the memory bank).
     guidance: of the trajectory itself; 1 for an inversion.  exact: made and to be replayed by O-BELM.
     prompt: the words of text[1].  lora: what the model remembered meanwhile, and is to remember in edits.
     """
@@ -55,10 +57,15 @@ class Source:
         """(width, height) of the picture."""
         return self.picture.shape[1], self.picture.shape[0]
 
+    @property
+    def top(self) -> int:
+        """The noisiest level it was inverted to."""
+        return len(self.latents) - 1
+
 
 def to_tensor(picture: NDArray[np.uint8], model: StableDiffusion) -> Tensor:
     """Picture uint8 [h, w, 3] as [1, 3, h, w] in [-1, 1] on the model's device."""
-    x = torch.from_numpy(np.ascontiguousarray(picture)).to(model.device, model.dtype)
+    x = torch.from_numpy(picture.copy()).to(model.device, model.dtype)  # torch warns of arrays that are read-only
     return x.permute(2, 0, 1)[None] / 127.5 - 1
 
 
@@ -102,6 +109,7 @@ def invert(
     *,
     refine: int = 0,
     exact: bool = False,
+    depth: float = 1.0,
     progress: Progress | None = None,
 ) -> Source:
     """DDIM inversion with as many moves as sampling, the first from the clean latent.
@@ -110,15 +118,22 @@ def invert(
     extrapolated from the two levels below; 0 is one pass, told the destination level while its input is one level
     cleaner, as every released code does. exact: O-BELM instead, which `replay` undoes to rounding. Keys, values and
     features are recorded in the same passes, so the memory bank costs no pass.
+    depth: share of the levels, from the clean one up, that are made; 0 only encodes.
     """
+    top = schedule.up_to(depth)
+    if model.few_steps and top:
+        raise ValueError(
+            f"{model.name} is a few-step (LCM) model, which no picture can be inverted with; use --method warp, or the "
+            "model that it was made of"
+        )
     z = model.encode(to_tensor(resize(picture, canvas), model))
     moves = _belm_moves(model, z, schedule, text) if exact else _ddim_moves(model, z, schedule, text, refine)
     latents, records = [z], []
-    for up, seen in moves:
+    for up, seen in islice(moves, top):
         latents.append(up)
         records.append(seen)
         if progress:
-            progress(len(records), schedule.levels)
+            progress(len(records), top)
     return Source(picture, canvas, schedule, torch.cat(latents), text, tuple(records), exact=exact)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragkit.displacement import Offsets, Points, elastic, outlined
-from dragkit.edits import Drag, Edit, Face, Move, Outline, Remove, Replace, Reprompt, check
+from dragkit.edits import Drag, Edit, Face, Move, Outline, Paste, Remove, Replace, Reprompt, check
 from dragkit.forms import PolygonMask
 from dragkit.geometry import Affine, Mask, Size, inverse, placement, warp_cover
-from dragkit.regions import pairs, region
+from dragkit.regions import pairs, pasted, region
 
 Pixels = NDArray[np.uint8]
 Weights = NDArray[np.float32]  # [h, w], 0..1
@@ -144,6 +144,13 @@ def pieces(edits: Sequence[Edit], size: Size) -> list[Piece]:
         if isinstance(edit, Drag):
             found += [_region(*pair, size) for pair in edit.regions if pair[0] != pair[1]]
     return found
+
+
+def landed(edits: Sequence[Edit], size: Size) -> Mask:
+    """Where what moves as a whole, or is pasted, comes to lie [h, w]."""
+    found = [piece.cover >= 0.5 for piece in pieces(edits, size)]
+    found += [pasted(edit, size) for edit in edits if isinstance(edit, Paste)]
+    return np.asarray(np.logical_or.reduce([np.zeros(size[::-1], bool), *found]), bool)
 
 
 def _object(mask: Mask, forward: Affine, scale: float) -> Piece:

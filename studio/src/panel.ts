@@ -118,16 +118,15 @@ function wording(app: App): PanelPart {
 }
 
 const QUALITIES: readonly (readonly [Word, number])[] = [
-  ["quick", 0.3],
+  ["quick", 0.5],
   ["normal", 1],
   ["fine", 2],
 ];
 
 function qualities(app: App): PanelPart {
-  const steps = (share: number) => Math.round((app.about?.steps ?? 50) * share);
   const buttons = QUALITIES.map(([word, share]) => {
     const onclick = () => {
-      app.choices = { ...app.choices, steps: steps(share) };
+      app.choices = { ...app.choices, quality: share, steps: null };
       app.changed();
     };
     return { share, made: h("button", { type: "button", role: "radio", onclick }, text(word)) };
@@ -143,8 +142,8 @@ function qualities(app: App): PanelPart {
   return {
     element,
     update() {
-      const now = app.choices.steps ?? steps(1);
-      for (const { share, made } of buttons) made.setAttribute("aria-checked", String(steps(share) === now));
+      const { quality, steps } = app.choices;
+      for (const { share, made } of buttons) made.setAttribute("aria-checked", String(steps === null && share === quality));
       count.value = String(app.choices.count);
     },
   };

@@ -2,7 +2,7 @@
 
 import { bounds, type Mask } from "./masks";
 import { maskOf, png, unbase64 } from "./pixels";
-import type { Move, NamedPicture, Reprompt, Request } from "./schema";
+import type { About, Move, NamedPicture, Reprompt, Request } from "./schema";
 import { acts, type Arrow, type Change, type Choices, NOTHING, type Picture, type Plan } from "./state";
 
 type Edit = Request["edits"][number];
@@ -40,7 +40,22 @@ export async function edits(plan: Plan, scale = 1, size?: { width: number; heigh
   return found;
 }
 
-export async function request(plan: Plan, picture: Picture, choices: Choices): Promise<Request> {
+/** The method that a plan is done with: the one chosen, else the server's for its kinds of edits. */
+export function methodOf(plan: Plan, choices: Choices, about: About): string {
+  if (choices.method) return choices.method;
+  const words = plan.words.trim() !== "";
+  const kind = words ? (plan.arrows.length ? "reprompt+drag" : "reprompt") : plan.changes.some((c) => c.kind === "replace") ? "replace" : "move";
+  return about.defaults[kind] ?? "";
+}
+
+/** Steps where the person has not said a number: null where the method's own are wanted. */
+function stepsOf(plan: Plan, choices: Choices, about: About | null): number | null {
+  if (choices.steps !== null || choices.quality === 1 || !about) return choices.steps;
+  const way = about.methods[choices.model]?.find((w) => w.name === methodOf(plan, choices, about));
+  return way ? Math.max(2, Math.round(way.steps * choices.quality)) : null;
+}
+
+export async function request(plan: Plan, picture: Picture, choices: Choices, about: About | null): Promise<Request> {
   return {
     image: named(picture),
     edits: await edits(plan, 1, undefined, picture.prompt),
@@ -50,7 +65,7 @@ export async function request(plan: Plan, picture: Picture, choices: Choices): P
     model: choices.model,
     method: choices.method || null,
     settings: (choices.method && choices.settings[choices.method]) || {},
-    steps: choices.steps,
+    steps: stepsOf(plan, choices, about),
     seed: choices.seed,
     count: choices.count,
     preserve: choices.preserve,

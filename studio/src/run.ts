@@ -10,7 +10,7 @@ import { say, text } from "./texts";
 export async function run(app: App): Promise<void> {
   if (app.running || !app.entry) return;
   const { plan, entry } = app;
-  const status = await app.ask(() => app.sent(async () => net.edit(await request(plan, entry.picture, app.choices))));
+  const status = await app.ask(() => app.sent(async () => net.edit(await request(plan, entry.picture, app.choices, app.about))));
   if (status) await follow(app, status.id, entry.id, plan, label(plan));
 }
 

@@ -4,9 +4,9 @@ export type About = {
   version: string;
   models: (string)[];
   methods: Record<string, (Way)[]>;
+  defaults: Record<string, string>;
   scenes: number;
   max_side: number;
-  steps: number;
   count: number;
   workspace: (string)[];
 };
@@ -157,6 +157,7 @@ export type Request = {
   seed?: number;
   count?: number;
   preserve?: boolean;
+  window?: "auto" | "off";
 };
 
 export type Setting = {
@@ -191,4 +192,5 @@ export type Way = {
   about: string;
   kinds: (string)[];
   settings: (Setting)[];
+  steps: number;
 };

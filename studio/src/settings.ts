@@ -41,7 +41,7 @@ function fields(app: App): HTMLElement[] {
   const way = ways.find((w) => w.name === choices.method);
   const steps = number("steps", 1, 1, (value) => set(app, { steps: value }));
   const guidance = number("guidance", 0, 0.5, (value) => set(app, { guidance: value }));
-  guidance.placeholder = text("auto");
+  steps.placeholder = guidance.placeholder = text("auto");
   const negative = h("input", { type: "text", "data-choice": "negative" });
   negative.addEventListener("change", () => set(app, { negative: negative.value }));
   const keep = h("input", { type: "checkbox", "data-choice": "preserve" });

@@ -71,7 +71,8 @@ export interface Moment {
 }
 
 export interface Choices {
-  steps: number | null;
+  quality: number; // times the steps of the method
+  steps: number | null; // null: by the quality
   count: number;
   seed: number;
   model: string;
@@ -85,6 +86,7 @@ export interface Choices {
 export const NOTHING: Plan = { selection: null, changes: [], arrows: [], words: "", told: "" };
 
 export const plain: Choices = {
+  quality: 1,
   steps: null,
   count: 1,
   seed: 0,

@@ -41,12 +41,12 @@ def test_a_run_prints_its_tables_and_files(editor):
     found = done("truth --size 6 --kinds move --steps 5 --set strength=2 --out out")
     assert found.stdout.splitlines()[-3:] == ["out/results.json", "out/results.csv", "out/report.html"]
     rows = [line.split()[1] for line in found.stdout.splitlines() if line.startswith("move ")]
-    assert rows == ["nothing", "paste", "dragondiffusion", "dragondiffusion,", "ceiling"]
+    assert rows == ["nothing", "paste", "preview", "dragondiffusion", "dragondiffusion,", "ceiling"]
     assert editor.seen[0]["steps"] == 5
     assert editor.seen[0]["method"].strength == 2
     samples = json.loads(Path("out/results.json").read_text())["samples"]
     assert {(s["split"], s["kind"]) for s in samples} == {("dev", "move")}
-    assert len(samples) == 6 * 4
+    assert len(samples) == 6 * 5
 
 
 def test_tables_grow_over_runs(editor):
@@ -58,7 +58,7 @@ def test_tables_grow_over_runs(editor):
     assert "mine.py" in found.stdout
     assert "invalid" in found.stdout
     assert {s["row"] for s in json.loads(Path("out/results.json").read_text())["samples"]} == {
-        "nothing", "paste", "stamp", "ceiling", "dragondiffusion", "mine.py",
+        "nothing", "paste", "preview", "stamp", "ceiling", "dragondiffusion", "mine.py",
     }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_ctrl_c_keeps_what_is_done(editor):
     editor.stop_after = 1
     found = ran("truth --size 2 --kinds move --out out")
     assert (found.exit_code, found.stderr) == (130, "dragkit: stopped\n")
-    assert len(list(Path("out/samples").glob("*/*.json"))) == 4 + 3
+    assert len(list(Path("out/samples").glob("*/*.json"))) == 5 + 4
     editor.stop_after = None
     done("truth --size 2 --kinds move --out out")
     assert editor.edits == 2
@@ -102,7 +102,7 @@ def test_held_out_runs_are_counted(editor):
     lines = [json.loads(line) for line in Path("out/held-out.jsonl").read_text().splitlines()]
     assert [line["scenes"] for line in lines] == [1, 2]
     assert lines[0].keys() == {"date", "rows", "weights", "kinds", "scenes", "version", "code"}
-    assert lines[0]["rows"].keys() == {"nothing", "paste", "stamp", "ceiling", "dragondiffusion"}
+    assert lines[0]["rows"].keys() == {"nothing", "paste", "preview", "stamp", "ceiling", "dragondiffusion"}
     assert lines[0]["weights"] == "w1"
     assert "Held-out scenes" not in Path("out/report.html").read_text()
     done("truth --size 1 --kinds move --split test --out out")

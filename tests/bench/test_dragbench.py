@@ -291,14 +291,14 @@ def test_a_sample_that_was_renamed_is_not_counted_twice(editor, root, tmp_path):
 def test_a_method_and_a_file_run_through_a_real_editor(editor, root, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("def edit(editor, task):\n    return task.picture[::-1].copy()\n")
-    rows = [*baselines.BASELINES[:3], method_row("dragon", DragonDiffusion(), steps=2), file_row(file)]
+    rows = [*baselines.BASELINES[:4], method_row("dragon", DragonDiffusion(), steps=2), file_row(file)]
     for transposed in (False, True):
         records = ran(editor, rows, root, tmp_path / "out", limit=1, transposed=transposed)
-        assert [r.row for r in records] == ["nothing", "paste", "stamp", "dragon", "mine.py"]
+        assert [r.row for r in records] == ["nothing", "paste", "preview", "stamp", "dragon", "mine.py"]
         assert not [r.failure for r in records if r.failure]
         metrics = {r.row: r.metrics for r in records}
         assert metrics["nothing"]["untouched"] == 1
         assert metrics["stamp"]["dai_1"] == 0 < metrics["nothing"]["dai_1"]
         assert metrics["paste"]["untouched"] == 0
         assert np.isfinite(list(metrics["dragon"].values())).all()
-        assert (records[3].weights, records[0].weights) == (editor.weights_hash, None)
+        assert (records[4].weights, records[0].weights) == (editor.weights_hash, None)

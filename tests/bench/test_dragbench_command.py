@@ -52,8 +52,8 @@ def test_a_run_prints_its_table_and_what_it_left_out(folder):
     found = ran("data --method-file mine.py --out out")
     assert found.exit_code == 0, found.stderr
     lines = found.stdout.splitlines()
-    assert lines[0].split() == ["nothing", "paste", "stamp", "mine.py"]
-    assert lines[1].split() == ["samples", "(pairs)", *["2", "(2)"] * 4]
+    assert lines[0].split() == ["nothing", "paste", "preview", "stamp", "mine.py"]
+    assert lines[1].split() == ["samples", "(pairs)", *["2", "(2)"] * 5]
     assert [line.split()[0] for line in lines[2:5]] == ["MD", "m-MD", "region"]
     assert lines[-2:] == ["out/results.json", "out/results.csv"]
     assert "IF" not in found.stdout
@@ -126,7 +126,30 @@ def test_an_interrupted_run_writes_what_it_has_and_goes_on_later(folder):
     found = ran("data --method-file mine.py --out out")
     assert found.exit_code == INTERRUPTED
     assert {r["row"] for r in json.loads(Path("out/results.json").read_text())["records"]} == {
-        "nothing", "paste", "stamp",
+        "nothing", "paste", "preview", "stamp",
     }  # fmt: skip
     assert ran("data --method-file mine.py --out out").exit_code == 0
-    assert len(json.loads(Path("out/results.json").read_text())["records"]) == 8
+    assert len(json.loads(Path("out/results.json").read_text())["records"]) == 10
+
+
+def test_rows_of_pixels_ask_no_model_and_are_drawn(folder, monkeypatch):
+    monkeypatch.setattr(work, "loaded", None)
+    found = ran("data --rows preview,stamp --out out")
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.splitlines()[0].split() == ["preview", "stamp"]
+    assert "MD" not in found.stdout
+    assert "MD is left out" in found.stderr
+    assert found.stdout.splitlines()[-1] == "out/sheet.png"
+    assert Path("out/sheet.png").exists()
+
+
+def test_rows_that_do_not_exist_are_refused(folder):
+    found = ran("data --rows preview,magic --out out")
+    assert found.exit_code == 2
+    assert 'there is no row "magic"; give some of nothing, paste, preview, stamp, inverse distance' in found.stderr
+
+
+def test_methods_stand_beside_chosen_rows(folder):
+    found = ran("data --rows stamp --method-file mine.py --out out")
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.splitlines()[0].split() == ["stamp", "mine.py"]

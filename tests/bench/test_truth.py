@@ -38,12 +38,12 @@ def files(out):
 def test_every_row_is_run_on_every_scene_it_can_do(tmp_path):
     found = ran(FakeEditor(), tmp_path, *BASELINES, METHOD, kinds=("move", "drag"))
     assert [(s.row, s.seed) for s in found if s.kind == "move"] == [
-        (row, seed) for seed in range(COUNT) for row in ("nothing", "paste", "ceiling", "dragondiffusion")
+        (row, seed) for seed in range(COUNT) for row in ("nothing", "paste", "preview", "ceiling", "dragondiffusion")
     ]
     assert [s.row for s in found if s.kind == "drag" and s.seed == 0] == [
-        "nothing", "paste", "stamp", "ceiling", "dragondiffusion",
+        "nothing", "paste", "preview", "stamp", "ceiling", "dragondiffusion",
     ]  # fmt: skip
-    assert [s.tags for s in found[:8:4]] == [("plain",), ("shadow",)]
+    assert [s.tags for s in found[:10:5]] == [("plain",), ("shadow",)]
     errors = {s.row: s.metrics["changed_error"] for s in found if s.kind == "move" and s.seed == 0}
     assert errors["nothing"] > 1000
     assert errors["paste"] < 2  # inpainting rounds
@@ -106,11 +106,11 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ran(editor, tmp_path, *BASELINES, METHOD)
     assert not [path for path in files(tmp_path) if path.suffix == ".part"]
-    assert sum(path.suffix == ".json" for path in files(tmp_path)) == 4 + 3  # all of one scene, three of the next
+    assert sum(path.suffix == ".json" for path in files(tmp_path)) == 5 + 4  # all of one scene, three of the next
     editor.stop_after = None
     ran(editor, tmp_path, *BASELINES, METHOD)
     assert editor.edits == COUNT
-    assert len(load(tmp_path, "dev", "w1")) == 4 * COUNT
+    assert len(load(tmp_path, "dev", "w1")) == 5 * COUNT
 
 
 def test_a_full_disk_stops_the_run_and_leaves_no_half_sample(tmp_path, monkeypatch):
@@ -216,9 +216,9 @@ def test_probes_are_asked_of_what_is_stored_and_only_once(tmp_path):
     assert "brightest" not in ran(editor, tmp_path, *rows)[0].metrics
     for _ in range(2):
         found = list(run(editor, rows, ["move"], "dev", range(COUNT), tmp_path, [Probe("distance", ask)]))
-        assert [s.metrics.get("brightest") for s in found[:5]] == [200, 200, 201, 203, None]
+        assert [s.metrics.get("brightest") for s in found[:6]] == [200, 200, 200, 201, 203, None]
         assert [s.row for s in found if s.failure] == ["bad.py"] * COUNT
-    assert len(seen) == 4 * COUNT
+    assert len(seen) == 5 * COUNT
     assert editor.edits == COUNT
     assert all("brightest" in s.metrics for s in load(tmp_path, "dev", "w1") if not s.failure)
 
@@ -241,12 +241,12 @@ def test_tables_take_samples_of_one_split_and_one_model(tmp_path):
     for weights, split in (("w1", "dev"), ("w2", "dev"), ("w1", "test")):
         list(run(FakeEditor(weights), [*BASELINES, METHOD], ["move"], split, range(1), tmp_path))
     found = load(tmp_path, "dev", "w1")
-    assert sorted(s.row for s in found) == ["ceiling", "dragondiffusion", "nothing", "paste"]
+    assert sorted(s.row for s in found) == ["ceiling", "dragondiffusion", "nothing", "paste", "preview"]
     assert {s.weights for s in found} == {None, "w1"}
     old = replace(found[0], version="0")
     old.place(tmp_path).parent.mkdir(parents=True, exist_ok=True)
     old.place(tmp_path).write_text(json.dumps(asdict(old)))
-    assert len(load(tmp_path, "dev", "w1")) == 4
+    assert len(load(tmp_path, "dev", "w1")) == 5
     assert load(tmp_path / "none", "dev", "w1") == []
 
 

@@ -200,3 +200,18 @@ def test_it_needs_no_training_and_says_what_it_can():
     for f in dataclasses.fields(AttentionDrag):
         assert f.metadata["help"], f.name
         assert f.metadata["source"], f.name
+
+
+def test_a_warped_start_begins_with_everything_in_place(calm, source):
+    method = dataclasses.replace(QUICK, start="warp")
+    assert (QUICK.warp_depth([DRAG]), method.warp_depth([DRAG])) == (None, 0.5)
+    picture = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    ahead = invert(calm, picture, SIZE, source.schedule, source.text, depth=0.5)
+    wish = Job(source, [DRAG], [None], source.text, 1.0, torch.Generator(), ahead)
+    assert torch.equal(next(method.run(calm, wish)).latents, ahead.latents[2:3])
+    with pytest.raises(ValueError, match="start is warp"):
+        method.warp_depth([WORDS, DRAG])
+
+
+def test_a_drag_reads_the_source_no_further_than_its_step(source):
+    assert (QUICK.depth([DRAG]), QUICK.depth([WORDS])) == (0.5, 1.0)

@@ -237,3 +237,15 @@ def test_it_drags_and_says_so():
 def test_settings_are_checked(wrong):
     with pytest.raises(ValueError, match="give"):
         DragDiffusion(**wrong)
+
+
+def test_a_warped_start_begins_with_everything_in_place(calm, source):
+    method = dataclasses.replace(QUICK, start="warp")
+    assert (QUICK.warp_depth([DRAG]), method.warp_depth([DRAG])) == (None, 0.7)
+    assert method.depth([DRAG]) == 0.7
+    picture = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    ahead = invert(calm, picture, SIZE, source.schedule, source.text, depth=0.7)
+    first, *_, last = method.run(calm, dataclasses.replace(job(source, DRAG), warped=ahead))
+    assert torch.equal(first.latents, ahead.latents[3:4])
+    assert np.abs(np.array(first.points) - DRAG.targets).max() <= motion.CELLS  # looked for round the targets
+    assert not torch.equal(last.latents, steps(calm, source, QUICK, DRAG)[-1].latents)

@@ -42,7 +42,7 @@ def test_a_picture_is_moved_and_its_png_stands_alone(client, picture):
     again = Request.model_validate(record["request"])
     assert np.array_equal(again.image.array(), picture)
     assert again.steps == 2
-    assert again.method == "dragondiffusion"
+    assert again.method == "warp"
 
 
 def test_without_embedding_the_record_names_the_picture(client, picture):
@@ -54,21 +54,35 @@ def test_without_embedding_the_record_names_the_picture(client, picture):
 def test_the_second_edit_of_a_picture_inverts_nothing(client, desk, picture, tiny):
     passes = []
     handle = tiny.unet.register_forward_pre_hook(lambda *_: passes.append(1))
-    client.job(client.wish(picture))
+    client.job(client.wish(picture, method="dragondiffusion"))
     first = len(passes)
     passes.clear()
-    client.job(client.wish(picture, guidance=1.0))
+    client.job(client.wish(picture, method="dragondiffusion", guidance=1.0))
     handle.remove()
     assert len(passes) < first
     assert len(desk.sources(desk.editor("tiny")).shelf) == 1
 
 
 def test_several_seeds_are_told_apart_or_told_to_be_the_same(client, picture):
-    same = client.job(client.wish(picture, count=3))
+    same = client.job(client.wish(picture, count=3, method="dragondiffusion"))
     assert len(same["results"]) == 1
     assert "every seed" in same["notes"][0]
-    several = client.job(client.wish(picture, count=2, seed=5, settings={"sde": 0.5, "noisy": [0, 1]}))
+    several = client.job(client.wish(picture, count=2, seed=5, method="diffeditor"))
     assert [made["seed"] for made in several["results"]] == [5, 6]
+
+
+def test_of_a_large_picture_the_model_sees_a_window(client, picture, tiny):
+    large = np.full((200, 256, 3), 140, np.uint8)
+    large[:48, :64] = picture
+    seen = []
+    handle = tiny.unet.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape))
+    status = client.job(client.wish(large))
+    handle.remove()
+    result = pictures.decode(client.http.get(status["results"][0]["url"]).content)
+    assert result.shape == large.shape
+    assert np.array_equal(result[120:], large[120:])
+    assert not np.array_equal(result[:48, :64], large[:48, :64])
+    assert seen
 
 
 def test_a_picture_is_drawn_and_its_trajectory_kept(client, desk):

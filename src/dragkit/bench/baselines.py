@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
+from dragkit import previews
 from dragkit.bench.metrics import Array, Picture, nearest, size_of, squared_error
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
@@ -94,6 +95,11 @@ def stamp(editor: Editor, task: Task) -> Picture:
     return picture
 
 
+def preview(editor: Editor, task: Task) -> Picture:
+    """`dragkit.preview`: the field of all edits, and holes filled from their rims."""
+    return previews.preview(task.picture, task.edits)
+
+
 def ceiling(editor: Editor, task: Task) -> Picture:
     """The true target encoded and decoded: the best that the model's autoencoder can show."""
     where = task.destination | task.revealed
@@ -106,6 +112,7 @@ WORDED = tuple(kind for kind in KINDS if kind.startswith("reprompt"))
 BASELINES = (
     Row("nothing", nothing, uses_model=False),
     Row("paste", paste, uses_model=False, kinds=tuple(kind for kind in KINDS if kind not in WORDED)),
+    Row("preview", preview, uses_model=False, kinds=tuple(kind for kind in KINDS if kind not in (*WORDED, "replace"))),
     Row("stamp", stamp, uses_model=False, kinds=POINTED),
     Row("ceiling", ceiling, sees_truth=True),
 )

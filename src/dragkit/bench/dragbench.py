@@ -15,16 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dragkit import pictures
-from dragkit.bench import answers, baselines, datasets, samples
+from dragkit.bench import answers, baselines, datasets, photos, samples
 from dragkit.bench.answers import Answer
 from dragkit.bench.baselines import Row
 from dragkit.bench.datasets import Sample
 from dragkit.bench.judges import Judge, content, measure
 from dragkit.bench.samples import digest, sentence, storing, write_text
+from dragkit.bench.tables import in_order
 from dragkit.editor import Editor
+from dragkit.pictures import Pixels
 from dragkit.toy.tasks import Task
 
-VERSION = 1  # of requests and metrics: records of another version are made again
+VERSION = 2  # of requests and metrics: records of another version are made again
 SEED = 0  # of a method's fresh noise, the same for every sample
 
 
@@ -85,7 +87,7 @@ class Refused(NamedTuple):
 
 
 def run(
-    editor: Editor,
+    editor: Editor | None,
     rows: Sequence[Row],
     root: Path,
     out: Path,
@@ -96,7 +98,7 @@ def run(
 ) -> Iterator[Record | Refused]:
     """Yield the record of every row on the first `limit` samples of a benchmark's folder, run or found in `out`; those
     that failed are tried again. Samples that cannot be read are yielded as refused. transposed: with x and y
-    exchanged. regions: edited by regions, `case` says how.
+    exchanged. regions: edited by regions, `case` says how. editor: None if no row uses a model.
 
     Raises:
         ValueError: where the folder is no benchmark or incomplete.
@@ -114,7 +116,9 @@ def run(
             yield record
 
 
-def load(out: Path, wanted: Collection[tuple[str, str]], weights: str, judges: Sequence[Judge] = ()) -> list[Record]:
+def load(
+    out: Path, wanted: Collection[tuple[str, str]], weights: str | None, judges: Sequence[Judge] = ()
+) -> list[Record]:
     """The records in `out` that belong into one table: of the wanted samples, names with contents, of these weights or
     none, of this version."""
     found = (read(path) for path in sorted((out / "records").rglob("*.json")))
@@ -126,6 +130,20 @@ def load(out: Path, wanted: Collection[tuple[str, str]], weights: str, judges: S
         and record.weights in (None, weights)
         and record.version == VERSION
     ]
+
+
+def shown(records: Sequence[Record], root: Path, out: Path) -> Pixels | None:
+    """A sheet of what the rows of records made of their samples; None where nothing came out."""
+    done = [record for record in records if not record.failure]
+    rows = in_order(record.row for record in done)
+    lines = []
+    for name in dict.fromkeys(record.sample for record in done):
+        those = {record.row: record for record in done if record.sample == name}
+        first = next(iter(those.values()))
+        sample = case(root / name, first.transposed, first.regions).sample
+        found = [pictures.read(those[row].picture(out)) if row in those else None for row in rows]
+        lines.append((sample, found))
+    return photos.sheet(lines, rows) if lines else None
 
 
 def read(path: Path) -> Record | None:
@@ -168,9 +186,9 @@ def _task(sample: Sample) -> Task:
     )
 
 
-def _record(editor: Editor, row: Row, case: Case, judges: Sequence[Judge], out: Path) -> Record:
+def _record(editor: Editor | None, row: Row, case: Case, judges: Sequence[Judge], out: Path) -> Record:
     """The record of a row on a sample with all that judges say, found in `out` or made."""
-    sample, weights = case.sample, editor.weights_hash if row.uses_model else None
+    sample, weights = case.sample, editor.weights_hash if editor and row.uses_model else None
     blank = Record(
         row.name, dict(row.settings), weights, sample.name, case.content, case.transposed, len(sample.handles),
         sample.warnings, regions=case.regions,
@@ -183,18 +201,19 @@ def _record(editor: Editor, row: Row, case: Case, judges: Sequence[Judge], out: 
     return known
 
 
-def _measured(editor: Editor, row: Row, sample: Sample, task: Task, record: Record, out: Path) -> Record:
+def _measured(editor: Editor | None, row: Row, sample: Sample, task: Task, record: Record, out: Path) -> Record:
     """Run a row on a sample and store result and record, the record last."""
     place = record.place(out)
     for old in (place, record.picture(out)):  # of a sample that has changed, or that failed
         old.unlink(missing_ok=True)
     try:
-        outcome = baselines.ask(editor, row, task)
-        trip = baselines.round_trip(editor, sample.picture) if row.uses_model else sample.picture
+        outcome = baselines.ask(editor or photos.no_editor(), row, task)
+        trip = baselines.round_trip(editor, sample.picture) if editor and row.uses_model else sample.picture
+        found = {} if record.regions else photos.alone(row, task, sample)
     except (Exception, SystemExit) as error:  # whatever a method does wrong, the other samples are run
         record = replace(record, failure=sentence(error))
     else:
-        found = measure(sample, outcome.picture, trip)
+        found |= measure(sample, outcome.picture, trip) | photos.outside(sample, outcome.picture)
         result = pictures.pixel_hash(outcome.picture)
         record = replace(record, seconds=dict(outcome.seconds), metrics=found, result=result)
         datasets.write_result(record.results(out), sample, outcome.picture)

@@ -26,6 +26,12 @@ FIGURES = {  # title: metric, digits
     "IF": ("fidelity", 3),
     "IF at 224": ("fidelity_224", 3),
     "untouched": ("untouched", 2),
+    "outside px": ("outside", 0),
+    "drag-back dB": ("drag_back", 1),
+    "in the mask dB": ("drag_back_inside", 1),
+    "folded": ("folded", 2),
+    "folded %": ("folded_share", 2),
+    "squeezed": ("squeezed", 1),
 }
 PER_PAIR = ("md", "m_md")  # means over all pairs of a benchmark, the others over pictures: as published
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dragkit.bench.metrics import Picture
-from dragkit.editor import STEPS
 from dragkit.methods import Method
+from dragkit.methods.method import STEPS
 
 
 @dataclass(frozen=True)

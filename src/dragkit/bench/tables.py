@@ -18,7 +18,7 @@ UNTOUCHED = 0.05  # share of samples left as they were, above which a row is not
 SILENT = 0.1  # share of scenes that say nothing, above which the generator of a kind has to be mended
 ERROR, THERE = "changed_error", "destination_error"
 STATISTICS = ("colour_error", "pattern_error")
-RANKS, METHOD = {"nothing": 0, "paste": 1, "stamp": 2, "ceiling": 4, "true target": 5}, 3
+RANKS, METHOD = {"nothing": 0, "paste": 1, "preview": 2, "stamp": 3, "ceiling": 5, "true target": 6}, 4
 
 Key = tuple[str, str, str, int]  # version, kind, split, seed
 

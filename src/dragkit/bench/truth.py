@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import runpy
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -24,8 +23,9 @@ from dragkit.bench.baselines import Outcome, Row
 from dragkit.bench.measures import measure
 from dragkit.bench.probes import Probe
 from dragkit.bench.samples import Sample, keep, keep_scene, read, sentence, stored, storing, version
-from dragkit.editor import REFINE, STEPS, Editor
-from dragkit.methods import Method, Step
+from dragkit.editor import REFINE, Editor
+from dragkit.methods import Method
+from dragkit.regions import put_back
 from dragkit.toy.tasks import KINDS, Task, task
 
 SIZES = {"quick": 8, "full": 64}  # scenes per kind
@@ -40,20 +40,22 @@ def method_row(name: str, method: Method, steps: int | None = None, prompted: bo
     unless the editor has it in its cache. prompted: it is told what the picture shows before the edit; edits by words
     tell it anyway."""
 
+    taken = method.steps if steps is None else steps
+
     def edit(editor: Editor, task: Task) -> Outcome:
         began = time.perf_counter()
         prompt, wanted = edits.shown(task.edits, task.prompt if prompted else ""), method.lora
         lora = None if wanted is None else editor.memorise(task.picture, prompt, how=wanted)
-        source = editor.invert(task.picture, prompt, steps=steps, lora=lora)
+        source = editor.invert(task.picture, prompt, steps=taken, depth=method.depth(task.edits), lora=lora)
         inverted = time.perf_counter() - began
-        last: deque[Step] = deque(maxlen=1)
-        result = editor(source, task.edits, method=method, seed=task.seed, preserve=False, callback=last.append)
+        result = editor(source, task.edits, method=method, seed=task.seed, preserve=False)
         seconds = {**result.seconds, "prepare": inverted + result.seconds["prepare"]}
-        return Outcome(np.asarray(result.image), seconds, editor.finish(last[0], source, task.edits))
+        found = np.asarray(result.image)
+        return Outcome(found, seconds, put_back(found, task.picture, task.edits))
 
-    how = {"method": name, "steps": STEPS if steps is None else steps, "refine": REFINE, "prompted": prompted}
+    how = {"method": name, "steps": taken, "refine": REFINE, "prompted": prompted}
     able = tuple(kind for kind in KINDS if ASKS.get(kind, kind) in method.kinds)
-    return Row(name, edit, {**how, **asdict(method)}, kinds=able, steps=steps, prompted=prompted)
+    return Row(name, edit, {**how, **asdict(method)}, kinds=able, steps=taken, prompted=prompted)
 
 
 def file_row(path: Path) -> Row:

@@ -82,6 +82,9 @@ class Wish:
         list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; may be repeated.")
     ] = ()  # type: ignore[assignment]
     preserve: Annotated[bool, typer.Option(help="Keep pixels outside the edited region exactly.")] = True
+    window: Annotated[
+        str, typer.Option(metavar="auto|off", help="Of a large picture, edit only what is round the edit, in detail.")
+    ] = "auto"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,9 @@ class Save:
 class Way:
     """How the work on one request is done and recorded."""
 
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only move pixels: show at once where things go, without a model.")
+    ] = False
     preview_every: Annotated[
         int | None, typer.Option(metavar="K", min=1, help="Write OUT.step-NNN.png after every K-th step.")
     ] = None

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from dragkit import pictures, records
-from dragkit.cli import work
+from dragkit.cli import outputs
 from dragkit.cli.editing import Points, Regions, drag_form, file_form, points_file
 from dragkit.cli.options import Json, Masked, Placed, ReferenceMasked, Save, mask_form, needed_mask, offset
 from dragkit.edits import Request, explain
@@ -66,7 +66,7 @@ def preview(
         raise ValueError(f"got a {' and a '.join(f['kind'] for f in forms)}; give one, or several in a request file")
     if not forms and mask_form(mask) is not None:
         raise ValueError("a mask, but nothing to do with it; give --by dx,dy, --scale, --angle, --remove or --point")
-    _show(_picture(file, forms[0]) if forms else _request(file), save, file.stem, rigid)
+    show(_picture(file, forms[0]) if forms else _request(file), save, f"{file.stem}-preview", rigid)
 
 
 def _picture(file: Path, form: Json) -> Request:
@@ -85,13 +85,14 @@ def _request(file: Path) -> Request:
     return Request.model_validate(found["request"], context={"folder": file.parent})
 
 
-def _show(request: Request, save: Save, stem: str, rigid: bool) -> None:
+def show(request: Request, save: Save, default: str, rigid: bool = False) -> None:
+    """Write the preview of a request; `default` names the file if none is given."""
     from dragkit import displacement
     from dragkit.previews import preview
 
     if request.image is None:
         raise ValueError('the request names no picture; add "image": {"path": "IN.png"}')
-    output = save.output or work.ready_outputs(Save(force=save.force), f"{stem}-preview", 1)[0]
-    pictures.check_writable(output, save.force)
+    (output,) = outputs.ready_outputs(save, default, 1)
     shown = preview(request.image.array(), request.edits, displacement.rigid if rigid else displacement.elastic)
-    work.write(output, shown, None, save.force)
+    outputs.tell_losses(output, record=False)
+    outputs.write(output, shown, None, save.force, records.metadata_of(request))

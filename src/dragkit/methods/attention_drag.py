@@ -18,7 +18,7 @@ from dragkit.attention import Memory
 from dragkit.edits import Edit, Reprompt
 from dragkit.methods.dragdiffusion import DragDiffusion, aims
 from dragkit.methods.masactrl import MasaCtrl
-from dragkit.methods.method import Job, Method, Step, note
+from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.schedule import Schedule, clean, ddim
 from dragkit.source import Source
@@ -57,6 +57,9 @@ class AttentionDrag(Method):
     rounds: int = field(default=80, metadata=note("at most so many rounds", "DragDiffusion: the paper says none"))
     rate: float = field(default=0.01, metadata=note("Adam's learning rate on the latents", "paper"))
     mask: float = field(default=0.1, metadata=note("weight of change outside the mask", "DragDiffusion"))
+    start: Start = field(
+        default="source", metadata=note("source | warp: begin as pixels alone move things", "source = published")
+    )
     hard: bool = field(
         default=False, metadata=note("outside the mask nothing changes, instead of a weight", "off = published")
     )
@@ -74,6 +77,14 @@ class AttentionDrag(Method):
 
     def weight(self, edits: Sequence[Edit]) -> float:
         return self.guidance if isinstance(edits[0], Reprompt) else 1.0
+
+    def depth(self, edits: Sequence[Edit]) -> float:
+        return 1.0 if isinstance(edits[0], Reprompt) else 1 - self.drag
+
+    def warp_depth(self, edits: Sequence[Edit]) -> float | None:
+        if self.start == "warp" and isinstance(edits[0], Reprompt):
+            raise ValueError("start is warp, but what a reprompt shows is not known before; leave start or words out")
+        return 1 - self.drag if self.start == "warp" else None
 
     def random(self, job: Job) -> bool:
         """Never: nothing is drawn while a picture is dragged."""
@@ -93,13 +104,16 @@ class AttentionDrag(Method):
         top = schedule.levels if worded else at
         aim = aims(job) if job.edits[worded:] else None
         points = () if aim is None else aim.pixels(aim.handles)
-        z = job.source.latents[top : top + 1]
+        z, start = job.source.latents[top : top + 1], None if aim is None else aim.handles
+        if job.warped is not None and aim is not None:  # everything is there already, as far as pixels can tell
+            z, start = job.warped.latents[top : top + 1], aim.targets
         for n in range(top, 0, -1):
             if n == at and aim is not None:
-                still, memory = z, self._memory(job, n)
+                assert start is not None
+                still, memory = z if worded else job.source.latents[n : n + 1], self._memory(job, n)
                 before = pull.look(model, job, n, still, aim, memory=memory)
-                for z, places in pull.drag(model, job, n, aim, before, still, still, aim.handles, memory):
-                    points = aim.pixels(places)
+                for state in pull.drag(model, job, n, aim, before, still, z, start, memory):
+                    z, points = state[0], aim.pixels(state[1])
                     yield Step(n, schedule.levels, z, clean(z, before.eps, alpha[n]), points)
                 if self.edited and worded:
                     job = replace(job, source=_undragged(model, job, control, n, still), edits=job.edits[1:])
@@ -150,5 +164,7 @@ def _undragged(model: StableDiffusion, job: Job, control: MasaCtrl, n: int, z: T
     return replace(job.source, latents=torch.cat(path[::-1]), records=(), text=job.text, guidance=job.guidance)
 
 
-# Looked for on development scenes: docs/attention-drag.md has what was tried and what it gave.
-TOY = AttentionDrag(guidance=2.0, grid=1.0, threshold=0.4, drag=0.4, rounds=20, rate=0.15, hard=True, region=True)
+# Looked for on development scenes (drag and face_drag 10 to 15); docs/attention-drag.md has the figures.
+TOY = AttentionDrag(
+    guidance=2.0, grid=1.0, threshold=0.4, drag=0.4, features=3, rounds=20, rate=0.3, hard=True, region=True
+)

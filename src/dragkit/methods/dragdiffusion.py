@@ -6,7 +6,7 @@ the method wants is trained and attached by the Editor: inversion, optimisation 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
@@ -18,12 +18,12 @@ from torch import Tensor
 
 from dragkit import motion
 from dragkit.attention import Memory, Part, attend, decoder_layers, inject, mutual
-from dragkit.edits import Drag, Face
+from dragkit.edits import Drag, Edit, Face
 from dragkit.features import observe
 from dragkit.geometry import Grid, Mask
 from dragkit.memorise import RELEASED, Training
 from dragkit.methods.masactrl import paired_eps
-from dragkit.methods.method import Job, Method, Step, note
+from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.methods.pulls import Pull, Swept, Templates, Tracked
 from dragkit.model import StableDiffusion
 from dragkit.regions import pairs, region
@@ -96,6 +96,9 @@ class DragDiffusion(Method):
     region: bool = field(
         default=False, metadata=note("pull the whole mask along, by a flow through the points", "off = published")
     )
+    start: Start = field(
+        default="source", metadata=note("source | warp: begin as pixels alone move things", "source = published")
+    )
     block: int = field(default=2, metadata=note("decoder block whose features guide", "third of four: released code"))
     control: int = field(
         default=2, metadata=note("decoder block from which on the source gives keys, values", "layers 10-15: code")
@@ -111,6 +114,12 @@ class DragDiffusion(Method):
                 "a count or a distance is below 0; give rounds, radius, search >= 0, inner >= 1, stride > 0"
             )
 
+    def depth(self, edits: Sequence[Edit]) -> float:
+        return self.strength
+
+    def warp_depth(self, edits: Sequence[Edit]) -> float | None:
+        return self.strength if self.start == "warp" else None
+
     def random(self, job: Job) -> bool:
         """Never: nothing is drawn while a picture is dragged."""
         return False
@@ -124,6 +133,8 @@ class DragDiffusion(Method):
         aim = aims(job)
         original = z = job.source.latents[top : top + 1]
         points = aim.handles
+        if job.warped is not None:  # everything is there already, as far as pixels can tell
+            z, points = job.warped.latents[top : top + 1], aim.targets
         for n in range(top, 0, -1):
             if n >= low:
                 before = self.look(model, job, n, original, aim)
@@ -261,5 +272,5 @@ GOODDRAG = (
 FREEDRAG = DragDiffusion(  # arXiv 2307.04684, released code: at most 300 steps, 5 a round
     lora=Training(steps=200, rate=2e-4), rounds=60, inner=5, radius=4, stride=5.0, template=True
 )
-# Looked for on development scenes (drag 0 to 2, face_drag 1 to 3); docs/dragdiffusion.md has the figures.
-TOY = DragDiffusion(lora=Training(steps=80, batch=1), region=True, hard=True, rate=0.08, rounds=40)
+# Looked for on development scenes (drag and face_drag 10 to 15); docs/dragdiffusion.md has the figures.
+TOY = DragDiffusion(lora=Training(steps=80, batch=1), region=True, hard=True, block=3, rate=0.3, rounds=8, dragged=0.1)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from dragkit.attention import Rule, attend, inject
 from dragkit.carry import start, token_parts
+from dragkit.edits import Edit
 from dragkit.energy import Features, energy
 from dragkit.features import observe, on_grid
-from dragkit.methods.method import Job, Method, Step, note
+from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
 from dragkit.schedule import clean, ddim
@@ -70,8 +71,8 @@ class DragonDiffusion(Method):
     hide: bool = field(
         default=False, metadata=note("cells see only what belongs there: docs/dragondiffusion.md", "off = published")
     )
-    warp: bool = field(
-        default=False, metadata=note("Move, Drag, Face take from the source warped in pixels", "off = published")
+    start: Start = field(
+        default="source", metadata=note("source | warp: moved things begin as pixels alone move them", "published")
     )
     radius: int = field(default=1, metadata=note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     blocks: tuple[int, ...] = field(
@@ -93,6 +94,10 @@ class DragonDiffusion(Method):
                 "only, reference='branch' has all four)"
             )
 
+    def warp_depth(self, edits: Sequence[Edit]) -> float | None:
+        moves = any(edit.kind in ("move", "paste", "drag", "face") for edit in edits)
+        return 1.0 if self.start == "warp" and moves else None
+
     def random(self, job: Job) -> bool:
         """Whether the seed makes a difference: fresh noise in vacated cells, or regional noise."""
         vacates = any(edit.kind in ("move", "remove") for edit in job.edits)
@@ -104,7 +109,7 @@ class DragonDiffusion(Method):
         t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
         plans = make_plans(self, job)
         region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
-        pictures = [job.source, *(r for r in job.references if r is not None)]
+        pictures = job.pictures
         branches = [source.latents[-1:] for source in pictures]
         z = start(job, plans, self.fresh, self.restyle, self.temperature)
         for n in range(schedule.levels, 0, -1):
@@ -198,7 +203,7 @@ TOY = DragonDiffusion(
     temperature=0.7,
     hide=True,
     near=0.1,
-    warp=True,
+    start="warp",
     restyle=1.0,
     inject_pair=(0.0, 1.0),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dragkit.edits import Edit
@@ -14,7 +16,22 @@ from dragkit.memorise import Training
 from dragkit.model import StableDiffusion
 from dragkit.source import Source
 
+STEPS = 50  # DDIM steps of the papers
+Start = Literal["source", "warp"]  # the noise that an edit begins with: the picture's, or that of the warped one
 KINDS = frozenset({"move", "remove", "replace", "paste", "drag", "face"})  # of edits that say where things go
+
+
+class Known(NamedTuple):
+    """What is known of a result's pixels, at its own size: in the mask `whole`, bool [h, w], they are those of
+    `picture`, uint8 [h, w, 3], elsewhere `lost`, float32 [h, w, 3], is added to those that the model makes."""
+
+    picture: NDArray[np.uint8]
+    whole: NDArray[np.bool_]
+    lost: NDArray[np.float32]
+
+    def applied(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        made = (pixels + self.lost).round().clip(0, 255).astype(np.uint8)
+        return np.where(self.whole[..., None], self.picture, made)
 
 
 class Step(NamedTuple):
@@ -23,6 +40,7 @@ class Step(NamedTuple):
 
     latents, clean: [1, 4, h, w], the latents and the clean estimate behind them, which is what a preview decodes.
     points: (x, y) in pixels of the picture, where the dragged points are now, if the method follows them.
+    known: of the last step, what is known of the result's pixels.
     """
 
     level: int
@@ -30,15 +48,17 @@ class Step(NamedTuple):
     latents: Tensor
     clean: Tensor
     points: tuple[tuple[float, float], ...] = ()
+    known: Known | None = None
 
 
 @dataclass(frozen=True)
 class Job:
     """One picture and what is wished of it.
 
-    references[k] is the source of the picture that edits[k] takes from: for Paste already placed on this picture's
-    frame, for Replace on its own; for Move, Drag and Face the picture itself, warped, if the method wants that; else
-    None.  text: [2, tokens, channels], negative prompt and the result's: the source's own, or that of a Reprompt.
+    references[k] is the source of the other picture that edits[k] takes from: for Paste placed on this picture's frame,
+    for Replace on its own; else None.  warped: the picture as pixels alone can edit it (`dragkit.previews`), inverted,
+    if the method wants that; then a Paste takes from it.  text: [2, tokens, channels], negative prompt and the
+    result's: the source's own, or that of a Reprompt.
     """
 
     source: Source
@@ -47,6 +67,12 @@ class Job:
     text: Tensor
     guidance: float
     generator: torch.Generator
+    warped: Source | None = None
+
+    @property
+    def pictures(self) -> list[Source]:
+        """All that are taken from: the source, the references in the order of their edits, the warped picture."""
+        return [p for p in (self.source, *self.references, self.warped) if p is not None]
 
 
 class Method(Protocol):
@@ -63,6 +89,11 @@ class Method(Protocol):
         """Classifier-free guidance where the caller gives none."""
         ...
 
+    @property
+    def detail(self) -> bool:
+        """Whether the result takes from the warped picture what is known of its pixels."""
+        return False
+
     def weight(self, edits: Sequence[Edit]) -> float:
         """Classifier-free guidance of these edits where the caller gives none."""
         return self.guidance
@@ -73,9 +104,17 @@ class Method(Protocol):
         return None
 
     @property
-    def warp(self) -> bool:
-        """Whether a Move, Drag or Face wants a reference: the source, warped in pixels."""
-        return False
+    def steps(self) -> int:
+        """Steps where the caller gives none."""
+        return STEPS
+
+    def depth(self, edits: Sequence[Edit]) -> float:
+        """Up to which share of the levels, from the clean one, it reads the source."""
+        return 1.0
+
+    def warp_depth(self, edits: Sequence[Edit]) -> float | None:
+        """Up to which share of the levels it reads the picture edited by pixels alone; None: it wants none."""
+        return None
 
     def run(self, model: StableDiffusion, job: Job) -> Iterator[Step]: ...
 

@@ -82,17 +82,19 @@ class Way(Frozen):
     about: str
     kinds: list[str]
     settings: list[Setting]
+    steps: int
 
 
 class About(Frozen):
-    """What this server has. methods: of every model; workspace: names of the latest results in it."""
+    """What this server has. methods: of every model; defaults: those of edits where none is named, by
+    kind, and of `reprompt+drag`.  workspace: names of the latest results in it."""
 
     version: str
     models: list[str]
     methods: dict[str, list[Way]]
+    defaults: dict[str, str]
     scenes: int
     max_side: int
-    steps: int
     count: int
     workspace: list[str]
 

@@ -98,13 +98,12 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/about", response_model=About)
     def about() -> About:
         """The models, the methods with their settings, the limits."""
-        from dragkit.editor import STEPS
-        from dragkit.studio.settings import ways
+        from dragkit.studio.settings import defaults, ways
 
         models = list(desk.models)
         return About(
             version=dragkit.__version__, models=models, methods={model: ways(model) for model in models},
-            scenes=len(scenes.SCENES), max_side=desk.settings.max_side, steps=STEPS, count=asked.COUNT,
+            defaults=defaults(), scenes=len(scenes.SCENES), max_side=desk.settings.max_side, count=asked.COUNT,
             workspace=workspace.latest(desk.settings.workspace),
         )  # fmt: skip
 

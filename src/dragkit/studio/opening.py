@@ -6,8 +6,9 @@ import json
 from pathlib import PurePath
 from typing import Any
 
-from dragkit import pictures, records
+from dragkit import metadata, pictures, records
 from dragkit.geometry import resize
+from dragkit.metadata import Metadata
 from dragkit.studio.api import Opened
 from dragkit.studio.desk import Desk
 
@@ -15,7 +16,8 @@ LONGEST = 120  # letters of a name that are kept
 
 
 def opened(data: bytes, name: str, desk: Desk) -> Opened:
-    """A picture file that was sent: kept upright, without alpha, EXIF or folders in its name.
+    """A picture file that was sent: kept upright, without alpha, EXIF (a photograph's may tell a place) or folders in
+    its name, with its colour profile.
 
     Raises:
         ValueError: one sentence, for what is no picture or too large.
@@ -29,7 +31,7 @@ def opened(data: bytes, name: str, desk: Desk) -> Opened:
     generated = json.dumps(record) if record and record["kind"] == "generate" and scale == 1 else None
     if scale < 1:
         pixels = resize(pixels, (max(1, round(w * scale)), max(1, round(h * scale))))
-    key = desk.shelve(pictures.encode_png(pixels, generated, level=1))
+    key = desk.shelve(pictures.encode_png(pixels, generated, Metadata(icc=metadata.read(data).icc), level=1))
     h, w = pixels.shape[:2]
     prompt = _prompt(record)
     return Opened(name=name, sha256=key, width=w, height=h, prompt=prompt, scaled=scale < 1, record=record)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from dragkit.editor import STEPS, Editor
+from dragkit.editor import Editor
 from dragkit.edits import Request
 from dragkit.methods.method import Method
 from dragkit.pictures import Pixels, pixel_hash
@@ -43,15 +43,16 @@ class Sources:
     def has(self, editor: Editor, picture: Pixels, request: Request, method: Method) -> bool:
         return self._known(editor, picture, request, method) is not None
 
+    def drawn(self, editor: Editor, picture: Pixels, request: Request, method: Method) -> bool:
+        """Whether a picture was drawn here and its trajectory is kept: it is of the whole picture."""
+        found = self._known(editor, picture, request, method)
+        return found is not None and found.guidance != 1
+
     def of(
-        self,
-        editor: Editor,
-        picture: Pixels,
-        request: Request,
-        method: Method,
-        tell: Callable[[str], Progress],
+        self, editor: Editor, picture: Pixels, request: Request, method: Method, tell: Callable[[str], Progress]
     ) -> Source:
-        """The source of a request's picture, found or made. tell: the progress of a phase, by its name."""
+        """The source of what the model is to see of a request's picture, found or made. tell: the progress of a phase,
+        by its name."""
         if (known := self._known(editor, picture, request, method)) is not None:
             return known
         lora = None
@@ -60,7 +61,8 @@ class Sources:
         source = editor.invert(
             picture,
             request.prompt,
-            steps=request.steps,
+            steps=request.steps or method.steps,
+            depth=method.depth(request.edits),
             negative_prompt=request.negative_prompt,
             lora=lora,
             progress=tell("inverting"),
@@ -76,12 +78,15 @@ class Sources:
             self.shelf.put(_hashed(known), source)
 
     def _known(self, editor: Editor, picture: Pixels, request: Request, method: Method) -> Source | None:
+        """The kept source, if it reaches as far up the levels as the method reads."""
         found = self.shelf.get(_key(editor, picture, request, method))
-        return found if found is None or np.array_equal(found.picture, picture) else None
+        if found is None or not np.array_equal(found.picture, picture):
+            return None
+        return found if found.top >= found.schedule.up_to(method.depth(request.edits)) else None
 
 
 def _key(editor: Editor, picture: Pixels, request: Request, method: Method) -> str:
-    steps = STEPS if request.steps is None else request.steps
+    steps = request.steps or method.steps
     words = (request.prompt, request.negative_prompt)
     return _hashed((editor.weights_hash, pixel_hash(picture), *words, steps, method.lora))
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from dragkit import pictures, records
-from dragkit.editor import STEPS, Editor, Result
-from dragkit.edits import Edit, Request
+from dragkit.editor import Editor, Result
+from dragkit.edits import Request
 from dragkit.methods import Step
 from dragkit.methods.chosen import chosen
-from dragkit.methods.method import Method
+from dragkit.methods.method import STEPS, Method
 from dragkit.records import Drawing
 from dragkit.regions import put_back
 from dragkit.source import Progress, Source
@@ -26,6 +28,7 @@ from dragkit.studio import workspace
 from dragkit.studio.clock import Clock
 from dragkit.studio.desk import Desk
 from dragkit.studio.jobs import Job, Made, Stopped
+from dragkit.windows import Window
 
 OFTEN = 0.3  # s between previews at least
 COST = 5  # times as long as the last preview took, between previews at least: they take a sixth of the time at most
@@ -36,19 +39,27 @@ def edit(desk: Desk, asked: Request, request: Request, picture: pictures.Pixels,
     """Do a request. asked: as it came, for the record of the result where pictures are not embedded."""
     editor, method = _editor(desk, request, job), chosen(request)
     sources = desk.sources(editor)
-    clock = Clock(desk.paces, _key(editor, request, picture), _plan(desk, editor, picture, request, method))
+    wanted = request.window == "auto" and not sources.drawn(editor, picture, request, method)
+    window, edits = editor.frame(picture, request.edits, wanted)
+    seen, inner = window.cut(picture), request.model_copy(update={"edits": edits})
+    clock = Clock(desk.paces, _key(editor, inner, seen), _plan(desk, editor, seen, inner, method))
+    about = records.metadata_of(request)
     with stopping(editor, job):
-        source = sources.of(editor, picture, request, method, lambda phase: _progress(job, clock, phase))
+        source = sources.of(editor, seen, inner, method, lambda phase: _progress(job, clock, phase))
         for index in range(request.count):
             one = request.model_copy(update={"seed": request.seed + index, "count": 1})
-            kept = request.edits if request.preserve else ()
-            watch = Watch(editor, source, job, clock, index * source.schedule.levels, kept)
+            part = Part(editor, source, inner, window, picture)
+            watch = Watch(part, job, clock, index * source.schedule.levels)
             try:
-                result = _edited(editor, source, one, method, job, clock, watch)
+                result = _edited(part, one.seed, method, job, clock, watch)
             except Stopped:
-                _stopped(desk, editor, source, one, watch, job)
+                if watch.last is not None:
+                    _shelve(desk, pictures.encode_png(part.stopped(watch.last), about=about), one.seed, False, job)
                 raise
-            _keep(desk, result, _record(asked, one, result, editor, embed, job), one.seed, job)
+            job.notes += [note for note in result.notes if note not in job.notes]
+            text = _record(asked, one, result, editor, embed, job)
+            pixels = window.place(np.asarray(result.image), picture)
+            _shelve(desk, pictures.encode_png(pixels, text, about), one.seed, True, job)
             if not result.random and request.count > 1:
                 job.notes.append("nothing in these settings is random: every seed gives this picture")
                 break
@@ -85,27 +96,48 @@ def stopping(editor: Editor, job: Job) -> Iterator[None]:
         handle.remove()
 
 
+@dataclass(frozen=True)
+class Part:
+    """What the model sees of a picture: its source, and the request in its frame."""
+
+    editor: Editor
+    source: Source
+    request: Request
+    window: Window
+    picture: pictures.Pixels
+
+    def shown(self, step: Step) -> pictures.Pixels:
+        """The whole picture as it is at a step."""
+        pixels = self.editor.preview(step, self.source)
+        if self.request.preserve:
+            pixels = put_back(pixels, self.source.picture, self.request.edits)
+        return self.window.place(pixels, self.picture)
+
+    def stopped(self, step: Step) -> pictures.Pixels:
+        """The whole picture if nothing comes after a step. It carries no record, as nothing would repeat it."""
+        clear = step._replace(latents=step.clean)
+        pixels = self.editor.finish(clear, self.source, self.request.edits if self.request.preserve else None)
+        return self.window.place(pixels, self.picture)
+
+
 class Watch:
     """Sees every step of an edit: moves the progress, shows a preview now and then, keeps the last one."""
 
-    def __init__(
-        self, editor: Editor, source: Source, job: Job, clock: Clock, before: int, kept: Sequence[Edit]
-    ) -> None:
-        """before: steps of the seeds before this one. kept: edits outside whose region the picture is as it was."""
-        self._kept = kept
-        self._editor, self._source, self._job, self._clock, self._before = editor, source, job, clock, before
+    def __init__(self, part: Part, job: Job, clock: Clock, before: int) -> None:
+        """before: steps of the seeds before this one."""
+        self._part, self._job, self._clock, self._before = part, job, clock, before
         self._next = time.monotonic() + OFTEN
         self.last: Step | None = None
 
     def __call__(self, step: Step) -> None:
         self.last = step
         done, total = step.levels - step.level, step.levels
-        self._job.points = [(float(x), float(y)) for x, y in step.points]
+        points = self._part.window.outward(step.points)
+        self._job.points = [(float(x), float(y)) for x, y in points]
         self._job.show("editing", done, total, self._clock.tick("editing", self._before + done))
         began = time.monotonic()
         if began >= self._next and step.level > 0:
-            seen = self._editor.preview(step, self._source)
-            self._job.picture(_jpeg(put_back(seen, self._source.picture, self._kept) if self._kept else seen))
+            self._job.picture(_jpeg(self._part.shown(step)))
             now = time.monotonic()
             self._next = now + max(OFTEN, COST * (now - began))
         self._job.check()
@@ -121,13 +153,15 @@ def _key(editor: Editor, request: Request, picture: pictures.Pixels) -> tuple[st
     return request.model, str(request.method), str(canvas), "-".join(edit.kind for edit in request.edits)
 
 
-def _plan(desk: Desk, editor: Editor, picture: pictures.Pixels, request: Request, method: Method) -> dict[str, int]:
+def _plan(desk: Desk, editor: Editor, seen: pictures.Pixels, request: Request, method: Method) -> dict[str, int]:
     """Steps of every phase."""
-    levels = STEPS if request.steps is None else request.steps
-    plan = {} if desk.sources(editor).has(editor, picture, request, method) else {"inverting": levels}
-    warped = {"move", "drag", "face"} if method.warp else set()
-    others = sum(edit.kind in {"paste", "replace", *warped} for edit in request.edits)
-    return {**plan, "preparing": levels * others, "editing": levels * request.count}
+    levels = request.steps or method.steps
+    known = desk.sources(editor).has(editor, seen, request, method)
+    plan = {} if known else {"inverting": math.ceil(levels * method.depth(request.edits))}
+    ahead = method.warp_depth(request.edits)
+    others = {"replace"} if ahead is not None else {"replace", "paste"}
+    counted = math.ceil(levels * (ahead or 0)) + levels * sum(edit.kind in others for edit in request.edits)
+    return {**plan, "preparing": counted, "editing": levels * request.count}
 
 
 def _progress(job: Job, clock: Clock, phase: str) -> Progress:
@@ -145,18 +179,17 @@ def _progress(job: Job, clock: Clock, phase: str) -> Progress:
     return tick
 
 
-def _edited(
-    editor: Editor, source: Source, request: Request, method: Method, job: Job, clock: Clock, watch: Watch
-) -> Result:
-    return editor(
-        source,
+def _edited(part: Part, seed: int, method: Method, job: Job, clock: Clock, watch: Watch) -> Result:
+    request = part.request
+    return part.editor(
+        part.source,
         request.edits,
         prompt=request.prompt,
         reference_prompt=request.reference_prompt,
         negative_prompt=request.negative_prompt,
         method=method,
         guidance=request.guidance,
-        seed=request.seed,
+        seed=seed,
         preserve=request.preserve,
         callback=watch,
         progress=_progress(job, clock, "preparing"),
@@ -171,20 +204,6 @@ def _record(asked: Request, one: Request, result: Result, editor: Editor, embed:
     except ValueError:
         job.notes.append("the pictures are too large to be kept in the result; keep them to repeat it")
         return records.edit_record(asked.model_copy(update=used), editor.weights_hash, False, False)
-
-
-def _keep(desk: Desk, result: Result, text: str, seed: int, job: Job) -> None:
-    job.notes += [note for note in result.notes if note not in job.notes]
-    _shelve(desk, pictures.encode_png(np.asarray(result.image), text), seed, True, job)
-
-
-def _stopped(desk: Desk, editor: Editor, source: Source, request: Request, watch: Watch, job: Job) -> None:
-    """Keep what a stopped edit had come to; it carries no record, as nothing would repeat it."""
-    if watch.last is None:
-        return
-    clear = watch.last._replace(latents=watch.last.clean)
-    pixels = editor.finish(clear, source, request.edits if request.preserve else None)
-    _shelve(desk, pictures.encode_png(pixels), request.seed, False, job)
 
 
 def _shelve(desk: Desk, png: bytes, seed: int, whole: bool, job: Job) -> None:

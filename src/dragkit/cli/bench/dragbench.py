@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dragkit import pictures
 from dragkit.cli import work
 from dragkit.cli.bench.measured import Measured, method_rows
 from dragkit.cli.options import Load, say
 
 if TYPE_CHECKING:
+    from dragkit.bench.baselines import Row
     from dragkit.bench.dragbench import Record
     from dragkit.bench.dragtables import Line
     from dragkit.bench.judges import Judge
@@ -35,6 +37,15 @@ class Taken:
     regions: Annotated[
         bool, typer.Option("--regions", help="Edit by the regions of RegionDrag's variant of DragBench.")
     ] = False
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Only these of nothing, paste, stamp, preview and its other fields; methods if named. No model is "
+            "loaded unless one is asked for.",
+            show_default="nothing,paste,stamp and the methods",
+        ),
+    ] = None
     features_model: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="By whose features MD is measured.", show_default="the edited model"),
@@ -59,12 +70,12 @@ def dragbench(
     Results lie in --out/results/ROW as the original evaluators expect them.
     """
     from dragkit.bench import datasets, dragbench, dragtables
-    from dragkit.bench.baselines import BASELINES
 
     count = len(datasets.samples(folder)[: taken.limit])
-    rows = [*(row for row in BASELINES if not row.sees_truth), *method_rows(measured, load.model or "toy")]
+    rows = _rows(taken, measured, load)
     out.mkdir(parents=True, exist_ok=True)
-    editor = work.loaded(load.model or "toy", load)
+    wanted = taken.rows is None or load.model or any(row.uses_model for row in rows)
+    editor = work.loaded(load.model or "toy", load) if wanted else None
     judges, notes = _judges(editor, taken.features_model, load)
     refused: dict[str, str] = {}
     done: set[tuple[str, str]] = set()
@@ -72,10 +83,14 @@ def dragbench(
     def write() -> None:
         if not done:
             return
-        records = dragbench.load(out, done, editor.weights_hash, judges)
+        records = dragbench.load(out, done, editor.weights_hash if editor else None, judges)
         said = {judge.name: judge.identity for judge in judges}
         lines, paths = dragtables.write(out, records, refused, [_taken(folder, taken), *notes], said)
         _show(lines)
+        drawn = dragbench.shown([record for record in records if record.transposed == taken.transposed], folder, out)
+        if taken.rows and drawn is not None:
+            pictures.write(out / "sheet.png", drawn, force=True)
+            paths.append(out / "sheet.png")
         for path in paths:
             print(path)
 
@@ -100,6 +115,22 @@ def dragbench(
         raise ValueError(f"none of the {count} samples in {folder} can be used; see above")
 
 
+def _rows(taken: Taken, measured: Measured, load: Load) -> list[Row]:
+    """The rows that are asked for by name, else what is to be beaten and the methods."""
+    from dragkit.bench.baselines import BASELINES
+    from dragkit.bench.photos import PREVIEWS
+
+    beaten = [row for row in BASELINES if not row.sees_truth]
+    if taken.rows is None:
+        return [*beaten, *method_rows(measured, load.model or "toy")]
+    known = {row.name: row for row in (*beaten, *PREVIEWS)}
+    names = list(dict.fromkeys(name.strip() for name in taken.rows.split(",")))
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f'there is no row "{unknown[0]}"; give some of {", ".join(known)}, and methods by --method')
+    methods = method_rows(measured, load.model or "toy") if measured.method or measured.method_file else []
+    return [*(known[name] for name in names), *methods]
+
+
 def _taken(folder: Path, taken: Taken) -> str:
     """Which samples the figures are of."""
     which = f"the first {taken.limit} samples" if taken.limit else "samples"
@@ -107,18 +138,22 @@ def _taken(folder: Path, taken: Taken) -> str:
     return f"{which.capitalize()} of {folder.resolve().name}{how}"
 
 
-def _judges(editor: Editor, features_model: str | None, load: Load) -> tuple[list[Judge], list[str]]:
+def _judges(editor: Editor | None, features_model: str | None, load: Load) -> tuple[list[Judge], list[str]]:
     """Those that can be had on this machine, and what the figures are of or why they are missing."""
     from dragkit.bench import judges
 
-    eyes = editor.model
     if features_model is not None:
-        eyes = work.loaded(features_model, dataclasses.replace(load, prediction=None)).model
-    notes = [
-        f"MD, m-MD and region MD are by the features of {eyes.name}, weights {eyes.weights_hash}; "
-        "published ones by those of Stable Diffusion 2.1"
-    ]
-    found = [judges.distances(eyes, native=features_model is not None)]
+        editor = work.loaded(features_model, dataclasses.replace(load, prediction=None))
+    notes, found = [], []
+    if editor is None:
+        notes.append("MD is left out, no model is asked: give --model or --features-model")
+    else:
+        eyes = editor.model
+        notes.append(
+            f"MD, m-MD and region MD are by the features of {eyes.name}, weights {eyes.weights_hash}; "
+            "published ones by those of Stable Diffusion 2.1"
+        )
+        found.append(judges.distances(eyes, native=features_model is not None))
     try:
         found.append(judges.fidelity())
     except (ImportError, FileNotFoundError) as error:
