@@ -31,7 +31,6 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     recorded: what a record says about the way it was done: weights, invert.
     """
     from dragkit.cli import preview  # which needs the commands, and they this
-    from dragkit.methods.chosen import chosen
 
     recorded = recorded or {}
     way = dataclasses.replace(way, invert=way.invert or recorded.get("invert") is True)
@@ -47,7 +46,7 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     files = outputs.ready_outputs(save, default, request.count, way.preview_every is not None, size)
     if way.lora == "none":
         request = request.model_copy(update={"settings": {**request.settings, "lora": None}})
-    method = chosen(request)
+    method = _chosen(request)
     refuse_unable(method, request.edits)
     if way.lora not in ("auto", "none") and not Path(way.lora).is_file():
         raise ValueError(f"there is no LoRA {way.lora}; `dragkit finetune` makes one")
@@ -112,6 +111,13 @@ def _settled(request: Request, load: Load) -> Request:
     prompt = shown(request.edits, request.prompt)
     settled = {"model": load.model or request.model, "method": request.method or default(request.edits)}
     return request.model_copy(update={**settled, "prompt": prompt})
+
+
+def _chosen(request: Request) -> Any:
+    """`methods.chosen.chosen`, loaded when it is needed."""
+    from dragkit.methods.chosen import chosen
+
+    return chosen(request)
 
 
 def refuse_unable(method: Any, edits: Sequence[Edit]) -> None:
