@@ -40,7 +40,8 @@ class Ready:
 
 def ready(editor: Editor, request: Request, picture: pictures.Pixels, method: Any, way: Way) -> Ready:
     """All that comes before the edits of a request themselves."""
-    source = _regenerated(editor, request, way)
+    reads = method.depth(request.edits) > 0  # else a trajectory of its own is of no use
+    source = _regenerated(editor, request, way) if reads else None
     wanted = request.window == "auto" and source is None  # a trajectory is of the whole picture
     window, edits = editor.frame(picture, request.edits, wanted)
     seen = window.cut(picture)
