@@ -18,8 +18,8 @@ from PIL import Image, ImageCms
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from dragkit import Editor, pictures
-from dragkit.cli import INTERRUPTED, main, records, work
+from dragkit import Editor, pictures, records
+from dragkit.cli import INTERRUPTED, main, work
 from dragkit.cli.app import app
 from dragkit.cli.options import with_sentences
 from dragkit.edits import Edit

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dragkit import pictures, preview
-from dragkit.cli import records
+from dragkit import pictures, preview, records
 from dragkit.cli.app import app
 from dragkit.displacement import rigid
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Request

@@ -189,7 +189,7 @@ class Editor:
         how = self._method(method, edits)
         check(how, _listed(edits))
         source = self._remembered(how, source, lora)
-        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed))
+        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed, None))
 
     def _steps(self, how: Method, job: Job) -> Iterator[Step]:
         """The method's steps, made while the source's LoRA is attached and given away while it is not."""
@@ -260,6 +260,7 @@ class Editor:
         window: of a picture larger than the model's canvas only what is round the edit goes through the model, at its
         own scale; prompts are about that part. A Source is taken as it is.
         callback: called with every Step. Its latents are those of the window (`frame`), its points in the picture.
+        progress: called with (levels done, levels in all) of every inversion before, and of what is memorised.
 
         Raises:
             ValueError: for edits that make no sense on this picture, in one sentence.
@@ -284,7 +285,7 @@ class Editor:
                 lora=lora,
                 progress=progress,
             )
-        job = self._job(how, source, edits, reference_prompt, guidance, seed)
+        job = self._job(how, source, edits, reference_prompt, guidance, seed, progress)
         ready = time.perf_counter()
         for step in self._steps(how, job):
             if callback:
@@ -325,6 +326,7 @@ class Editor:
         reference_prompt: str,
         guidance: float | None,
         seed: int,
+        progress: Progress | None,
     ) -> Job:
         wishes = _listed(edits)
         asked.check(wishes, source.size)
@@ -336,9 +338,17 @@ class Editor:
             )
         wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
         with attached(self.model.unet, source.lora):
-            ahead = warped(self.model, wishes, source, depth=how.warp_depth(wishes), refine=REFINE)
+            ahead = warped(self.model, wishes, source, depth=how.warp_depth(wishes), refine=REFINE, progress=progress)
             references = [
-                referred(self.model, edit, source, reference_prompt, framed=ahead is not None, refine=REFINE)
+                referred(
+                    self.model,
+                    edit,
+                    source,
+                    reference_prompt,
+                    framed=ahead is not None,
+                    refine=REFINE,
+                    progress=progress,
+                )
                 for edit in wishes
             ]
         if guidance is None:

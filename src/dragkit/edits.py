@@ -338,7 +338,11 @@ _KINDS = {"move", "remove", "replace", "paste", "drag", "face", "reprompt"}
 
 def explain(error: ValidationError) -> str:
     """One sentence (what, got, want) for a person out of a pydantic error."""
-    problems = error.errors(include_url=False)
+    return told(error.errors(include_url=False))
+
+
+def told(problems: Sequence[Any]) -> str:
+    """One sentence of the problems that pydantic lists."""
     # a list whose only item is wrong is also reported as too short
     problems = [p for p in problems if p["type"] != "too_short" or not p["input"]] or problems
     first = problems[0]

@@ -125,12 +125,15 @@ def as_mask(values: NDArray[np.generic]) -> Inside:
     return np.asarray(numbers > max(numbers.max(initial=0.0), 0.0) / 2, dtype=np.bool_)
 
 
-def encode_png(picture: Pixels | Inside, text: str | None = None, about: Metadata = NOTHING) -> bytes:
-    """PNG bytes of a picture [h, w, 3] or of a mask [h, w] (1 bit deep), with `text` in the chunk named "dragkit"."""
+def encode_png(picture: Pixels | Inside, text: str | None = None, about: Metadata = NOTHING, level: int = 6) -> bytes:
+    """PNG bytes of a picture [h, w, 3] or of a mask [h, w] (1 bit deep), with `text` in the chunk named "dragkit".
+
+    level: of compression, 0 to 9; 6 is Pillow's own, 1 the quickest that compresses.
+    """
     info = PngImagePlugin.PngInfo()
     if text is not None:
         info.add_itxt(CHUNK, text)  # plain: Pillow refuses zipped texts above 1 MB
-    return _encoded(picture, FORMATS[".png"], about, pnginfo=info)
+    return _encoded(picture, FORMATS[".png"], about, pnginfo=info, compress_level=level)
 
 
 def encode_image(image: Image.Image) -> bytes:

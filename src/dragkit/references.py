@@ -12,7 +12,7 @@ from dragkit.geometry import Size, feather, fit, placement, resize, warp_picture
 from dragkit.methods.method import Known
 from dragkit.model import StableDiffusion
 from dragkit.previews import preview
-from dragkit.source import Source, invert, to_picture
+from dragkit.source import Progress, Source, invert, to_picture
 from dragkit.warp import field, landed
 
 Pixels = NDArray[np.uint8]
@@ -20,7 +20,14 @@ HOLE_RIM = 0.03  # round a hole, of the shorter side, what is lost comes back gr
 
 
 def referred(
-    model: StableDiffusion, edit: Edit, source: Source, prompt: str, *, framed: bool, refine: int
+    model: StableDiffusion,
+    edit: Edit,
+    source: Source,
+    prompt: str,
+    *,
+    framed: bool,
+    refine: int,
+    progress: Progress | None = None,
 ) -> Source | None:
     """The inverted other picture an edit takes from. framed: the warped picture shows what is pasted already.
 
@@ -37,11 +44,17 @@ def referred(
         case _:
             return None
     canvas = fit(_size(pixels), model.area, model.multiple)
-    return invert(model, pixels, canvas, source.schedule, model.embed(["", prompt]), refine=refine)
+    return invert(model, pixels, canvas, source.schedule, model.embed(["", prompt]), refine=refine, progress=progress)
 
 
 def warped(
-    model: StableDiffusion, edits: Sequence[Edit], source: Source, *, depth: float | None, refine: int
+    model: StableDiffusion,
+    edits: Sequence[Edit],
+    source: Source,
+    *,
+    depth: float | None,
+    refine: int,
+    progress: Progress | None = None,
 ) -> Source | None:
     """The source's picture as pixels alone can edit it, inverted up to a share of the levels; None for a depth of
     None. Edits that move nothing are left out."""
@@ -49,7 +62,8 @@ def warped(
         return None
     depth = 0.0 if model.few_steps else depth  # which has no trajectory to invert
     pixels = preview(source.picture, [edit for edit in edits if not isinstance(edit, Replace | Reprompt)])
-    return invert(model, pixels, source.canvas, source.schedule, source.text, refine=refine, depth=depth)
+    alike = (source.canvas, source.schedule, source.text)
+    return invert(model, pixels, *alike, refine=refine, depth=depth, progress=progress)
 
 
 def known(model: StableDiffusion, picture: Source, edits: Sequence[Edit]) -> Known:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 import dragkit
-from dragkit import pictures
-from dragkit.cli import editing, preview, records, show, work
+from dragkit import pictures, records
+from dragkit.cli import editing, preview, show, studio, work
 from dragkit.cli.bench import bench
 from dragkit.cli.options import Load, Picture, Save, Way, grouped
-from dragkit.cli.records import Drawing
 from dragkit.edits import Request, parse_numbers
+from dragkit.records import Drawing
 
 app = typer.Typer(
     name="dragkit",
@@ -125,6 +125,7 @@ def run(
 
 
 app.command()(grouped(preview.preview))
+app.command()(grouped(studio.studio))
 app.add_typer(bench)
 app.command()(grouped(show.schema))
 app.command()(grouped(show.methods))

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from dragkit import pictures
-from dragkit.cli import outputs, records
+from dragkit import pictures, records
+from dragkit.cli import outputs
 from dragkit.cli.editing import Points, Regions, drag_form, file_form, points_file
 from dragkit.cli.options import Json, Masked, Placed, ReferenceMasked, Save, mask_form, needed_mask, offset
 from dragkit.edits import Request, explain

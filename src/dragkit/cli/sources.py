@@ -12,11 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from dragkit import pictures
-from dragkit.cli import records
+from dragkit import pictures, records
 from dragkit.cli.options import Way, say
-from dragkit.cli.records import Drawing
 from dragkit.edits import Edit, Request
+from dragkit.records import Drawing
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor

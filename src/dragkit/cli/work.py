@@ -8,19 +8,18 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from dragkit import pictures
-from dragkit.cli import outputs, records, sources
+from dragkit import pictures, records
+from dragkit.cli import outputs, sources
 from dragkit.cli.options import Json, Load, Save, Way, say
-from dragkit.cli.records import Drawing
 from dragkit.cli.sources import Ready
 from dragkit.cli.sources import progress as progress  # of those who measure, too
-from dragkit.edits import Edit, Request, check, explain, shown
+from dragkit.edits import Edit, Request, check, shown
 from dragkit.metadata import Metadata
+from dragkit.records import Drawing
 
 if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
@@ -47,7 +46,7 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     files = outputs.ready_outputs(save, default, request.count, way.preview_every is not None, size)
     if way.lora == "none":
         request = request.model_copy(update={"settings": {**request.settings, "lora": None}})
-    method = chosen_method(request)
+    method = _chosen(request)
     refuse_unable(method, request.edits)
     if way.lora not in ("auto", "none") and not Path(way.lora).is_file():
         raise ValueError(f"there is no LoRA {way.lora}; `dragkit finetune` makes one")
@@ -105,27 +104,6 @@ def finetune(picture: pictures.Pixels, prompt: str, how: Json, load: Load, outpu
     print(output)
 
 
-def chosen_method(request: Request) -> Any:
-    """The method of a request, with the defaults for its model and the settings asked for."""
-    from dragkit.methods import METHODS, default, for_model
-
-    name = request.method or default(request.edits)
-    if name not in METHODS:
-        raise ValueError(f"there is no method {name}; give one of {', '.join(METHODS)}")
-    method = for_model(name, request.model)
-    hints = get_type_hints(type(method))
-    types = {known.name: hints[known.name] for known in dataclasses.fields(method)}
-    changes = {}
-    for field, value in request.settings.items():
-        if field not in types:
-            raise ValueError(f"{name} has no setting {field}; `dragkit methods` lists those it has")
-        try:
-            changes[field] = TypeAdapter(types[field]).validate_python(value)
-        except ValidationError as error:
-            raise ValueError(f"the setting {field}: {explain(error)}") from None
-    return dataclasses.replace(method, **changes)
-
-
 def _settled(request: Request, load: Load) -> Request:
     """A request with what is left open in it: the model, the method, and the prompt where a Reprompt says it."""
     from dragkit.methods import default
@@ -133,6 +111,13 @@ def _settled(request: Request, load: Load) -> Request:
     prompt = shown(request.edits, request.prompt)
     settled = {"model": load.model or request.model, "method": request.method or default(request.edits)}
     return request.model_copy(update={**settled, "prompt": prompt})
+
+
+def _chosen(request: Request) -> Any:
+    """`methods.chosen.chosen`, loaded when it is needed."""
+    from dragkit.methods.chosen import chosen
+
+    return chosen(request)
 
 
 def refuse_unable(method: Any, edits: Sequence[Edit]) -> None:

@@ -51,6 +51,7 @@ def ablate(
     """
     from dragkit.bench import ablate as studies
     from dragkit.bench.study import Setup
+    from dragkit.methods.chosen import chosen
 
     names = list(dict.fromkeys(study or studies.STUDIES))
     for name in names:
@@ -62,7 +63,7 @@ def ablate(
     setups = {}
     for name in names:
         wish = Request.model_construct(method=studies.OF.get(name, "dragondiffusion"), model=model, settings=settings)
-        setups[name] = Setup(out, work.chosen_method(wish), seeds, studied.steps, strengths)
+        setups[name] = Setup(out, chosen(wish), seeds, studied.steps, strengths)
     editor = work.loaded(model, load)
     for name in names:
         with work.progress(name) as tick:

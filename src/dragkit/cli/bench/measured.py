@@ -41,6 +41,7 @@ def method_rows(measured: Measured, model: str) -> list[Row]:
         ValueError: for a method, a setting or a file that cannot be used.
     """
     from dragkit.bench.truth import file_row, method_row
+    from dragkit.methods.chosen import chosen
 
     settings = work.parse_settings(list(measured.settings))
     default = [] if measured.method_file else ["dragondiffusion"]
@@ -49,7 +50,7 @@ def method_rows(measured: Measured, model: str) -> list[Row]:
         for name in measured.method or default
     }
     how = (measured.steps, measured.prompts)
-    rows = [method_row(name, work.chosen_method(wish), *how) for name, wish in wanted.items()]
+    rows = [method_row(name, chosen(wish), *how) for name, wish in wanted.items()]
     return rows + [file_row(path) for path in dict.fromkeys(measured.method_file)]
 
 

@@ -1,0 +1,1 @@
+"""The studio: editing by hand in the browser. `app.build` makes the server, `dragkit studio` starts it."""

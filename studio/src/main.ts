@@ -1,0 +1,139 @@
+// Puts the page together.
+
+import { App } from "./app";
+import { fit, options, toolBar, topBar } from "./bars";
+import { h } from "./dom";
+import { keyboard } from "./keyboard";
+import * as net from "./net";
+import { panel } from "./panel";
+import { follow } from "./run";
+import { Stage } from "./stage";
+import { start } from "./start";
+import { strip } from "./strip";
+import { say, speak, speaks, text } from "./texts";
+import { Tools } from "./tools";
+import "./style.css";
+
+const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
+
+const app = new App();
+const stage = new Stage(app, $("#canvas"));
+const tools = new Tools(app, stage);
+let views: (() => void)[] = [];
+app.listen(() => views.forEach((view) => view()));
+
+try {
+  const theme = localStorage.getItem("theme");
+  if (theme) document.documentElement.dataset["theme"] = theme;
+} catch {
+  // a browser that keeps nothing
+}
+
+function choose(): void {
+  const input = h("input", { type: "file", accept: "image/*" });
+  input.onchange = () => {
+    const file = input.files?.[0];
+    if (file) void app.open(file, file.name);
+  };
+  input.click();
+}
+
+function save(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+const doings = {
+  open: choose,
+  download: () => app.picture && save(app.picture.file, app.picture.name.replace(/\.\w+$/, "") + ".png"),
+  json: () => void request(),
+  keys: () => $<HTMLDialogElement>("#keys").showModal(),
+  relabel: build,
+};
+
+/** The request of the shown result, as its PNG carries it: with the pictures, so that it stands alone. */
+async function request(): Promise<void> {
+  const { picture } = app;
+  const opened = picture && (await app.ask(() => net.send(picture.file, picture.name)));
+  const asked = opened?.record?.["request"];
+  if (asked) save(new Blob([JSON.stringify(asked, null, 2)], { type: "application/json" }), `${picture!.name.replace(/\.\w+$/, "")}.json`);
+}
+
+async function resume(id: string): Promise<void> {
+  const job = await app.load(id);
+  if (job) void follow(app, job.id, job.parent, job.plan, job.label);
+}
+
+/** Make all views, in the language of the page. */
+function build(): void {
+  speak(speaks());
+  for (const place of document.querySelectorAll<HTMLElement>("[data-key]")) delete place.dataset["key"];
+  $("#canvas").setAttribute("aria-label", text("canvas"));
+  keysDialog();
+  views = [
+    topBar(app, $("#top"), stage, doings),
+    toolBar(app, $("#tools")),
+    options(app, $("#options")),
+    panel(app, $("#panel")),
+    strip(app, $("#strip")),
+    start(app, $("#start"), choose, (id) => void resume(id)),
+    () => document.body.classList.toggle("open", !!app.entry),
+    () => document.body.classList.toggle("asking", app.busy > 0),
+  ];
+  app.changed(false);
+}
+
+function keysDialog(): void {
+  const rows: [string, string][] = [
+    ["V B E L M D H", text("tools")],
+    ["← ↑ ↓ →", text("move")],
+    ["Space", text("grab")],
+    ["< >", text("scale")],
+    [", .", text("angle")],
+    ["[ ]", text("size")],
+    ["Del", text("remove")],
+    ["Esc", `${text("deselect")} / ${text("stop")}`],
+    ["Ctrl+Z  Ctrl+Y", `${text("undo")}, ${text("redo")}`],
+    ["Ctrl+C  Ctrl+V", `${text("copy")}, ${text("pasteHere")}`],
+    ["C", text("compare")],
+    ["+ − 0", `${text("zoomIn")}, ${text("zoomOut")}, ${text("fit")}`],
+    ["Ctrl+Enter", text("run")],
+  ];
+  const table = h("table", {}, ...rows.map(([keys, what]) => h("tr", {}, h("td", {}, h("kbd", {}, keys)), h("td", {}, what))));
+  const close = h("button", { type: "button", className: "plain", onclick: () => $<HTMLDialogElement>("#keys").close() }, text("close"));
+  $("#keys").replaceChildren(h("h2", {}, text("keys")), table, close);
+}
+
+addEventListener("dragover", (e) => {
+  e.preventDefault();
+  document.body.classList.add("dropping");
+});
+addEventListener("dragleave", (e) => e.relatedTarget === null && document.body.classList.remove("dropping"));
+addEventListener("drop", (e) => {
+  e.preventDefault();
+  document.body.classList.remove("dropping");
+  const file = e.dataTransfer?.files[0];
+  if (file) void app.open(file, file.name);
+});
+addEventListener("pagehide", () => void app.save());
+
+build();
+keyboard(app, stage, tools, doings.keys);
+void resume(app.session);
+void net
+  .about()
+  .then((about) => {
+    app.about = about;
+    if (!about.models.includes(app.choices.model)) app.choices = { ...app.choices, model: about.models[0]! };
+    build();
+  })
+  .catch(() => say(text("unreachable"), "bad"));
+
+// For tests: what is on the page, in its own words.
+declare global {
+  interface Window {
+    studio: { app: App; stage: Stage; fit: () => void };
+  }
+}
+window.studio = { app, stage, fit: () => fit(app) };

@@ -1,0 +1,171 @@
+// What is being edited: pictures in a history, and the plan of changes to the one that is shown.
+
+import { type Place, type Point, STILL } from "./geometry";
+import type { Mask } from "./masks";
+
+export interface Picture {
+  sha256: string; // by which the server knows it
+  name: string;
+  width: number;
+  height: number;
+  prompt: string; // what it shows, as far as known
+  file: Blob;
+}
+
+export interface Arrow {
+  from: Point;
+  to: Point; // the same point for a pin
+}
+
+export interface Moving {
+  kind: "move";
+  id: number;
+  mask: Mask;
+  place: Place;
+}
+export interface Removing {
+  kind: "remove";
+  id: number;
+  mask: Mask;
+}
+export interface Pasting {
+  kind: "paste";
+  id: number;
+  mask: Mask; // in the other picture
+  other: Picture;
+  place: Place;
+}
+export interface Replacing {
+  kind: "replace";
+  id: number;
+  mask: Mask;
+  other: Picture;
+  otherMask: Mask;
+}
+export type Change = Moving | Removing | Pasting | Replacing;
+
+/** All that is wished of one picture. Never changed, only replaced, so that undo is a list of them. */
+export interface Plan {
+  selection: Mask | null;
+  changes: Change[];
+  arrows: Arrow[];
+  words: string; // what the result is to show; empty: no words
+  told: string; // what the picture shows
+}
+
+export interface Entry {
+  id: string;
+  parent: string | null;
+  picture: Picture;
+  label: string;
+  seed: number | null;
+  whole: boolean;
+  plan: Plan | null; // that made it, to be taken up again
+  result: boolean;
+}
+
+/** One state that undo and redo go between. */
+export interface Moment {
+  entry: string;
+  plan: Plan;
+}
+
+export interface Choices {
+  quality: number; // times the steps of the method
+  steps: number | null; // null: by the quality
+  count: number;
+  seed: number;
+  model: string;
+  method: string;
+  guidance: number | null;
+  negative: string;
+  preserve: boolean;
+  settings: Record<string, Record<string, unknown>>; // by method
+}
+
+export const NOTHING: Plan = { selection: null, changes: [], arrows: [], words: "", told: "" };
+
+export const plain: Choices = {
+  quality: 1,
+  steps: null,
+  count: 1,
+  seed: 0,
+  model: "",
+  method: "",
+  guidance: null,
+  negative: "",
+  preserve: true,
+  settings: {},
+};
+
+/** Whether a plan asks for anything. */
+export const asks = (plan: Plan): boolean => plan.changes.some(acts) || plan.arrows.length > 0 || plan.words.trim() !== "";
+
+/** Whether geometry alone shows something of it. */
+export const moves = (plan: Plan): boolean => plan.changes.some((c) => acts(c) && c.kind !== "replace") || pulls(plan);
+
+export const pulls = (plan: Plan): boolean => plan.arrows.some((a) => a.from.x !== a.to.x || a.from.y !== a.to.y);
+
+/** A move that has gone nowhere yet asks for nothing. */
+export const acts = (change: Change): boolean => change.kind !== "move" || !still(change.place);
+
+const still = (p: Place): boolean => p.dx === STILL.dx && p.dy === STILL.dy && p.scale === 1 && p.angle === 0;
+
+const MOST = 200; // moments
+const BYTES = 256 * 2 ** 20; // of masks in them: older moments are forgotten
+
+/** The last moments whose masks take no more than so many bytes; the very last in any case. */
+function latest(moments: Moment[], most: number): Moment[] {
+  const masks = new Set<Mask>();
+  let bytes = 0;
+  let first = moments.length;
+  while (first > 0 && moments.length - first < MOST) {
+    for (const mask of masksOf(moments[first - 1]!.plan)) {
+      if (!masks.has(mask)) bytes += mask.data.length;
+      masks.add(mask);
+    }
+    if (bytes > most && first < moments.length) break;
+    first--;
+  }
+  return moments.slice(first);
+}
+
+/** The moments in order, and which is shown. */
+export class Undo {
+  moments: Moment[] = [];
+  at = -1;
+
+  get now(): Moment | null {
+    return this.moments[this.at] ?? null;
+  }
+
+  push(moment: Moment): void {
+    this.moments = latest([...this.moments.slice(0, this.at + 1), moment], BYTES);
+    this.at = this.moments.length - 1;
+  }
+
+  /** The moments up to the shown one that take no more than so many bytes: what a reload is to find. */
+  kept(bytes: number): Moment[] {
+    return latest(this.moments.slice(0, this.at + 1), bytes);
+  }
+
+  /** Put another moment in place of the shown one: the rest of a gesture that began with a push. */
+  replace(moment: Moment): void {
+    this.moments[this.at] = moment;
+  }
+
+  go(by: 1 | -1): boolean {
+    if (!this.moments[this.at + by]) return false;
+    this.at += by;
+    return true;
+  }
+}
+
+export function masksOf(plan: Plan): Mask[] {
+  const found = plan.selection ? [plan.selection] : [];
+  for (const change of plan.changes) {
+    found.push(change.mask);
+    if (change.kind === "replace") found.push(change.otherMask);
+  }
+  return found;
+}

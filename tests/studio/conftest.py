@@ -1,0 +1,35 @@
+"""What the tests of the studio share: a desk with a random model, a client that talks to it, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from serving import Client
+
+from dragkit import Editor
+from dragkit.model import StableDiffusion
+from dragkit.studio.desk import Desk, Settings
+from tiny import SIZE
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """A picture [48, 64, 3] with a red disc on grey."""
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    pixels = np.full((SIZE[1], SIZE[0], 3), 140, np.uint8)
+    pixels[(x - 20) ** 2 + (y - 24) ** 2 < 80] = (210, 40, 30)
+    return pixels
+
+
+@pytest.fixture
+def desk(tiny: StableDiffusion) -> Iterator[Desk]:
+    made = Desk(Settings(models=("tiny",), queue=2, cache=2**30, max_side=256), load=lambda _: Editor(tiny))
+    yield made
+    made.line.close()
+
+
+@pytest.fixture
+def client(desk: Desk) -> Client:
+    return Client(desk)

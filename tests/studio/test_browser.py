@@ -1,0 +1,439 @@
+"""The page, used as people use it, in a real Chromium, with the model that ships inside."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving import ARGS, chromium, serving, toy_desk, until
+
+from dragkit import pictures
+from dragkit.toy.scenes import sample
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+SHOTS = os.environ.get("STUDIO_SHOTS")  # a folder for pictures of the page, to be looked at
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving(toy_desk()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
+        yield opened
+        opened.close()
+
+
+class Page:
+    """A tab with the studio, and the moves of a hand."""
+
+    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+        self.context = browser.new_context(viewport={"width": 1360, "height": 820}, accept_downloads=True, **context)
+        self.tab = self.context.new_page()
+        self.errors: list[str] = []
+        self.own = (address, "blob:", "data:")
+        self.asked: list[str] = []
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.tab.goto(address)
+
+    def says(self, code: str) -> Any:
+        return self.tab.evaluate(f"() => {{ const {{ app, stage }} = studio; return {code} }}")
+
+    def until(self, code: str, limit: float = 60.0) -> Any:
+        return until(lambda: self.says(code), code, limit)
+
+    def open_scene(self, number: int) -> None:
+        self.tab.get_by_role("button", name=f"Scene {number + 1}").click()
+        self.until("app.entry && app.pixels(app.picture)")
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """The place on the screen of a point in the picture."""
+        view, box = self.says("stage.view"), self.says("stage.canvas.getBoundingClientRect().toJSON()")
+        return box["x"] + view["x"] + x * view["scale"], box["y"] + view["y"] + y * view["scale"]
+
+    def click(self, x: float, y: float, **how: Any) -> None:
+        self.tab.mouse.click(*self.at(x, y), **how)
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        self.press(*points)
+        self.tab.mouse.up()
+
+    def press(self, *points: tuple[float, float]) -> None:
+        """Press at the first point and pull to the others, without letting go."""
+        self.tab.mouse.move(*self.at(*points[0]))
+        self.tab.mouse.down()
+        for point in points[1:]:
+            self.tab.mouse.move(*self.at(*point), steps=6)
+
+    def tool(self, name: str) -> None:
+        self.tab.get_by_role("toolbar").get_by_role("button", name=name).click()
+
+    def quick(self, steps: int) -> None:
+        """Few steps: the tests are about the page."""
+        self.says(f"(app.choices = {{ ...app.choices, steps: {steps} }}, app.changed())")
+
+    def run(self, limit: float = 120.0) -> None:
+        before = self.says("app.entries.size")
+        self.tab.get_by_role("button", name="Run", exact=True).click()
+        self.until(f"!app.running && app.entries.size > {before}", limit)
+
+    def downloaded(self) -> bytes:
+        with self.tab.expect_download() as download:
+            self.tab.get_by_role("button", name="Download PNG").click()
+        return Path(download.value.path()).read_bytes()
+
+    def canvas(self) -> np.ndarray:
+        """What the canvas shows, [h, w, 3], in pixels of the screen."""
+        box = self.says("stage.canvas.getBoundingClientRect().toJSON()")
+        clip = {key: box[key] for key in ("x", "y", "width", "height")}
+        return np.asarray(Image.open(io.BytesIO(self.tab.screenshot(clip=clip))).convert("RGB"))
+
+    def shot(self, name: str) -> None:
+        if SHOTS:
+            self.tab.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.errors == []
+        assert [url for url in self.asked if not url.startswith(self.own)] == []
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Page]:
+    opened = Page(browser, address)
+    yield opened
+    opened.close()
+
+
+def strip(*names: str) -> None:
+    """The page at three moments side by side, for the documentation."""
+    if SHOTS:
+        shots = [Image.open(Path(SHOTS) / f"{name}.png").convert("RGB") for name in names]
+        width, height = shots[0].width // 2, shots[0].height // 2
+        whole = Image.new("RGB", (len(shots) * (width + 8) - 8, height), "white")
+        for number, shot in enumerate(shots):
+            whole.paste(shot.resize((width, height), Image.Resampling.LANCZOS), (number * (width + 8), 0))
+        whole.save(Path(SHOTS) / "studio.jpg", quality=86)
+
+
+def apple() -> tuple[np.ndarray, np.ndarray]:
+    """The first built-in scene: its picture, and the mask of its apple."""
+    scene = sample(9, "dev", (128, 128), "still")
+    return scene.picture(), scene.mask(0)
+
+
+def colour(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return picture[mask].astype(float).mean(0)
+
+
+def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -> None:
+    picture, mask = apple()
+    y, x = (v.mean() for v in np.nonzero(mask))
+    page.open_scene(0)
+    page.click(x, y)
+    page.until("app.plan.selection")
+    page.shot("picked")
+    page.press((x, y), (x - 20, y + 6), (x - 36, y + 12))
+    page.until("stage.live.shows && app.plan.changes[0].place.dx < -35")
+    assert page.says("stage.dragging")
+    page.shot("dragging")
+    page.tab.mouse.up()
+    page.until("stage.live.settled && stage.live.settled.plan === app.plan")
+    page.shot("settled")
+    seen = page.canvas()
+    sx, sy = page.at(x - 36, y + 12)
+    box = page.says("stage.canvas.getBoundingClientRect().toJSON()")
+    there = seen[int(sy - box["y"]), int(sx - box["x"])].astype(float)
+    teal = colour(picture, mask)
+    assert np.abs(there - teal).max() < 60, "the preview shows the apple at its new place"
+
+    page.quick(15)
+    page.run()
+    page.shot("result")
+    data = page.downloaded()
+    result = pictures.decode(data)
+    assert result.shape == picture.shape
+    core = np.zeros_like(mask)
+    core[int(y) - 8 : int(y) + 8, int(x) - 8 : int(x) + 8] = True
+    landed = np.roll(core, (12, -36), (0, 1))
+    assert np.abs(colour(result, landed) - teal).max() < 50, "the apple is at its new place"
+    assert np.abs(colour(result, core) - teal).max() > 60, "and not at its old one"
+    record = json.loads(pictures.record(data) or "{}")
+    assert record["request"]["edits"][0]["kind"] == "move"
+    assert record["request"]["image"]["png"], "the PNG stands alone"
+
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("!app.entry.result && app.plan.changes.length === 1")
+    page.tab.get_by_role("button", name="Redo").click()
+    page.until("app.entry.result")
+    page.until("!app.saving || true")
+    page.tab.wait_for_timeout(500)
+    page.tab.reload()
+    page.until("app.entry && app.entry.result && app.entries.size === 2")
+    assert pictures.decode(page.downloaded()).tobytes() == result.tobytes()
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("app.plan.changes.length === 1 && !app.entry.result")
+    strip("picked", "dragging", "result")
+
+
+def test_points_in_a_painted_mask_are_pulled_and_stopped(page: Page) -> None:
+    page.open_scene(4)  # a giraffe
+    page.tool("Brush")
+    page.drag((40, 40), (90, 40), (90, 90), (40, 90), (60, 60))
+    page.until("app.plan.selection")
+    page.tool("Eraser")
+    page.drag((40, 92), (60, 92))
+    page.tool("Drag points")
+    page.press((60, 50), (56, 40), (50, 30))
+    page.until("stage.live.shows && stage.live.lattice")
+    page.until("app.plan.arrows[0].to.x < 52")
+    page.shot("points")
+    page.tab.mouse.up()
+    page.click(80, 85)  # a pin
+    page.until("app.plan.arrows.length === 2")
+    page.drag((50, 30), (50, 36))  # the tip of the arrow, moved
+    assert page.says("app.plan.arrows.length") == 2
+    assert abs(page.says("app.plan.arrows[0].to.y") - 36) < 1.5
+    page.until("stage.live.settled && stage.live.settled.plan === app.plan")
+    page.tab.keyboard.press("Delete")
+    page.until("app.plan.arrows.length === 1")
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("app.plan.arrows.length === 2")
+    page.quick(30)
+    page.tab.get_by_role("button", name="Run", exact=True).click()
+    page.until("app.running && app.running.preview && app.running.status.phase === 'editing'", 120)
+    page.shot("running")
+    page.tab.get_by_role("button", name="Stop").click()
+    page.until("!app.running")
+    assert page.says("app.entry.whole") is False
+    page.shot("stopped")
+
+
+def test_an_object_is_copied_into_another_picture_and_erased_from_this(page: Page) -> None:
+    page.open_scene(0)
+    rows, columns = np.nonzero(apple()[1])
+    page.tool("Box")
+    page.drag((columns.min() - 3, rows.min() - 3), (columns.max() + 4, rows.max() + 4))
+    page.until("app.plan.selection")
+    page.tab.get_by_role("button", name="Copy object").click()
+    page.tab.get_by_role("button", name="Erase it").click()
+    page.until("stage.live.settled && stage.live.settled.plan === app.plan")
+    page.shot("erased")
+    page.tab.locator("body").evaluate("() => studio.app.openScene(2)")
+    page.until("app.picture && app.picture.width === 160 && app.pixels(app.picture)")
+    page.tab.get_by_role("button", name="Paste object").click()
+    page.until("app.plan.changes.length === 1 && app.active === app.plan.changes[0].id")
+    page.tab.get_by_label("Scale").fill("0.6")
+    page.tab.get_by_label("Scale").press("Enter")
+    page.until("app.plan.changes[0].place.scale === 0.6 && stage.live.settled && stage.live.settled.plan === app.plan")
+    page.shot("pasted")
+    page.quick(4)
+    page.run()
+    data = page.downloaded()
+    assert pictures.decode(data).shape == (96, 160, 3)
+    record = json.loads(pictures.record(data) or "{}")
+    assert record["request"]["edits"][0]["kind"] == "paste"
+
+
+def test_a_result_dropped_back_in_is_restored(page: Page, tmp_path: Path) -> None:
+    page.open_scene(3)
+    mask = "{ width: 96, height: 160, data: new Uint8Array(96 * 160).fill(1, 9600, 12000) }"
+    page.says(f"app.wish({{ changes: [{{ kind: 'remove', id: 1, mask: {mask} }}] }})")
+    page.quick(3)
+    page.says("(app.choices = { ...app.choices, seed: 7 })")
+    page.run()
+    (tmp_path / "result.png").write_bytes(page.downloaded())
+    page.tab.evaluate("() => { sessionStorage.clear(); location.reload() }")
+    page.tab.get_by_role("button", name="Choose a picture").wait_for()
+    with page.tab.expect_file_chooser() as chooser:
+        page.tab.get_by_role("button", name="Choose a picture").click()
+    chooser.value.set_files(tmp_path / "result.png")
+    page.until("app.entries.size === 2 && app.entry.result")
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("app.plan.changes.length === 1 && app.plan.changes[0].kind === 'remove'")
+    assert page.says("app.plan.changes[0].mask.data.reduce((a, b) => a + b)") == 2400
+    assert page.says("app.choices.seed") == 7
+    assert page.says("app.choices.steps") == 3
+
+
+def test_everything_by_keyboard(page: Page) -> None:
+    page.tab.get_by_role("button", name="Scene 1", exact=True).focus()
+    page.tab.keyboard.press("Enter")
+    page.until("app.entry && app.pixels(app.picture)")
+    page.tab.keyboard.press("?")
+    page.tab.get_by_role("dialog").wait_for()
+    page.tab.keyboard.press("Escape")
+    page.tab.get_by_role("dialog").wait_for(state="hidden")
+    page.tab.locator("#canvas").focus()
+    for key in ["ArrowRight"] * 4 + ["ArrowUp"]:
+        page.tab.keyboard.press(key)
+    page.until("stage.cursor")
+    page.tab.keyboard.press("Space")
+    page.until("app.plan.selection")
+    page.tab.keyboard.press("Space")
+    page.until("app.plan.changes.length === 1")
+    for key in ["Shift+ArrowLeft"] * 3 + ["ArrowDown"] * 4 + [">", "."]:
+        page.tab.keyboard.press(key)
+    place = page.says("app.plan.changes[0].place")
+    assert (place["dx"], place["dy"], place["angle"]) == (-30, 4, 5)
+    assert place["scale"] == pytest.approx(1.05)
+    page.quick(3)
+    page.tab.keyboard.press("Control+Enter")
+    page.until("!app.running && app.entry.result", 120)
+    page.tab.keyboard.press("c")
+    page.until("app.compare === 0.5")
+    page.shot("compare")
+    page.tab.keyboard.press("Escape")
+    page.tab.keyboard.press("Control+z")
+    page.until("!app.entry.result")
+
+
+def test_touch_moves_an_object_and_two_fingers_zoom(browser: Any, address: str) -> None:
+    page = Page(browser, address, has_touch=True, is_mobile=True)
+    page.tab.set_viewport_size({"width": 390, "height": 800})
+    page.open_scene(0)
+    page.shot("phone")
+    touch = page.context.new_cdp_session(page.tab)
+
+    def fingers(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": x, "y": y} for x, y in (page.at(*p) for p in points)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    x, y = (float(v.mean()) for v in reversed(np.nonzero(apple()[1])))
+    fingers("touchStart", (x, y))
+    fingers("touchMove", (x - 10, y))
+    page.until("app.plan.changes.length === 1")
+    fingers("touchMove", (x - 25, y + 5))
+    fingers("touchEnd")
+    assert abs(page.says("app.plan.changes[0].place.dx") + 25) < 2
+    scale = page.says("stage.view.scale")
+    fingers("touchStart", (50, 60), (70, 60))
+    fingers("touchMove", (40, 60), (80, 60))
+    fingers("touchEnd")
+    assert page.says("stage.view.scale") > 1.3 * scale
+    assert page.says("app.plan.changes.length") == 1
+    page.shot("phone-moved")
+    page.close()
+
+
+def test_a_reload_does_not_lose_the_job_and_seeds_stand_side_by_side(page: Page) -> None:
+    page.open_scene(2)  # wide
+    assert page.says("app.picture.width > app.picture.height")
+    page.tool("Lasso")
+    page.drag((10, 10), (60, 10), (60, 80), (10, 80), (10, 10))
+    page.until("app.plan.selection && app.plan.selection.data.reduce((a, b) => a + b) > 3000")
+    page.tool("Grab")
+    page.drag((30, 40), (50, 44))
+    page.until("app.plan.changes.length === 1")
+    page.quick(10)
+    how = "method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } }"
+    page.says(f"(app.choices = {{ ...app.choices, count: 2, {how} }})")
+    page.tab.get_by_role("button", name="Run", exact=True).click()
+    page.until("app.running && app.running.status && app.running.status.state === 'running'")
+    page.tab.wait_for_timeout(400)
+    page.tab.reload()
+    page.until("app.entry && app.running")
+    page.until("!app.running && app.entries.size === 3", 120)
+    assert page.says("[...app.entries.values()].slice(1).map(e => e.seed)") == [0, 1]
+    page.shot("seeds")
+
+
+def test_a_picture_is_drawn_and_its_words_are_changed(page: Page) -> None:
+    page.says("(app.choices = { ...app.choices, steps: 4, model: 'toy' })")
+    page.tab.get_by_role("textbox", name="draw one from words").fill("a red apple on a wooden table")
+    page.tab.get_by_role("button", name="Draw").click()
+    page.until("app.entry && app.pixels(app.picture)", 120)
+    assert page.says("app.picture.prompt") == "a red apple on a wooden table"
+    page.tab.get_by_label("Change by words").fill("a blue apple on a wooden table")
+    page.tab.get_by_label("Change by words").blur()
+    page.until("app.plan.words")
+    page.run()
+    edit = json.loads(pictures.record(page.downloaded()) or "{}")["request"]["edits"][0]
+    assert (edit["kind"], edit["source_prompt"]) == ("reprompt", "a red apple on a wooden table")
+
+
+def test_mistakes_are_told_and_the_page_stays_usable(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    with page.tab.expect_file_chooser() as chooser:
+        page.tab.get_by_role("button", name="Choose a picture").click()
+    chooser.value.set_files(tmp_path / "text.png")
+    page.tab.get_by_role("alert").get_by_text("not a picture").wait_for()
+    page.open_scene(3)
+    assert page.says("app.picture.height > app.picture.width")
+    page.says("app.wish({ arrows: [{ from: { x: 5, y: 5 }, to: { x: 500, y: 5 } }] })")
+    page.tab.get_by_role("button", name="Run", exact=True).click()
+    page.tab.get_by_role("alert").get_by_text("lies outside").wait_for()
+    page.says("app.wish({ arrows: [] })")
+    page.tab.get_by_role("button", name="한국어").click()
+    page.tab.get_by_role("button", name="실행", exact=True).wait_for()
+    page.shot("korean")
+    page.tab.get_by_role("button", name="밝게/어둡게").click()
+    page.shot("korean-dark")
+
+
+def test_a_server_that_forgot_everything_is_told_the_picture_again(browser: Any) -> None:
+    with serving(toy_desk()) as first:
+        page = Page(browser, first)
+        page.open_scene(0)
+        port = int(first.rsplit(":", 1)[1])
+    page.tab.evaluate("() => studio.app.pick({ point: [66, 58] })")
+    page.tab.get_by_role("alert").get_by_text("does not answer").wait_for()
+    with serving(toy_desk(), port=port):
+        page.click(66, 58)
+        page.until("app.plan.selection")
+    page.close()
+
+
+def test_a_server_that_ends_in_mid_job_is_told_and_a_new_one_serves(browser: Any) -> None:
+    with serving(toy_desk()) as first:
+        page = Page(browser, first)
+        page.open_scene(0)
+        page.says("app.wish({ arrows: [{ from: { x: 60, y: 60 }, to: { x: 40, y: 60 } }] })")
+        page.tab.get_by_role("button", name="Run", exact=True).click()
+        page.until("app.running && app.running.status && app.running.status.done > 1")
+        port = int(first.rsplit(":", 1)[1])
+    with serving(toy_desk(), port=port):
+        page.until("!app.running", 40)
+        assert page.tab.locator(".note").count() > 0
+        page.quick(2)
+        page.says("app.wish({ arrows: [{ from: { x: 60, y: 60 }, to: { x: 50, y: 60 } }] })")
+        page.run()
+    page.close()
+
+
+def test_a_second_tab_has_work_of_its_own(page: Page, address: str) -> None:
+    page.open_scene(0)
+    page.tab.wait_for_timeout(500)
+    other = page.context.new_page()
+    other.goto(address)
+    other.get_by_role("button", name="Scene 3").click()
+    until(lambda: other.evaluate("() => studio.app.picture && studio.app.picture.width === 160"), "the other tab")
+    other.wait_for_timeout(500)
+    page.tab.reload()
+    page.until("app.picture && app.picture.width === 128")
+    other.reload()
+    until(lambda: other.evaluate("() => studio.app.picture && studio.app.picture.width === 160"), "the other tab")
+
+
+def test_what_is_on_the_page_has_a_name(page: Page) -> None:
+    page.open_scene(0)
+    page.click(66, 58)
+    page.until("app.plan.selection")
+    nameless = page.says(
+        "[...document.querySelectorAll('button, input, select, textarea, canvas, summary')]"
+        ".filter(e => e.checkVisibility() && !e.ariaLabel && !e.textContent.trim() && !e.labels?.length)"
+        ".map(e => e.outerHTML)"
+    )
+    assert nameless == []

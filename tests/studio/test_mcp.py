@@ -1,0 +1,76 @@
+"""Assistants: the messages of the Model Context Protocol, and a picture edited by them."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+
+from dragkit import pictures
+
+
+@pytest.fixture
+def ask(client):
+    def asking(method, **params):
+        answer = client.http.post("/mcp", json={"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
+        assert answer.json()["id"] == 7
+        return answer.json()
+
+    return asking
+
+
+def test_hello_and_what_there_is(client, ask):
+    assert ask("initialize", protocolVersion="2025-06-18")["result"]["serverInfo"]["name"] == "dragkit"
+    hello = client.http.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"})
+    assert (hello.status_code, hello.content) == (202, b"")
+    tools = ask("tools/list")["result"]["tools"]
+    assert {"edit_picture", "preview_picture", "draw_picture", "pick_object"} <= {tool["name"] for tool in tools}
+    assert all(tool["description"] and tool["inputSchema"]["type"] == "object" for tool in tools)
+    assert ask("ping")["result"] == {}
+    assert client.http.get("/mcp").status_code == 405
+
+
+def test_an_assistant_picks_an_object_and_moves_it(client, ask, picture):
+    sent = client.send(picture)
+    found = ask("tools/call", name="pick_object", arguments={"sha256": sent["sha256"], "point": [20, 24]})["result"]
+    mask = found["structuredContent"]["mask"]
+    image = {"name": "disc.png", "sha256": sent["sha256"]}
+    wish = {"image": image, "edits": [{"kind": "move", "mask": mask, "offset": [16, 4]}], "model": "tiny", "steps": 2}
+    seen = ask("tools/call", name="preview_picture", arguments=wish)["result"]
+    shown = pictures.decode(base64.b64decode(seen["content"][0]["data"]))
+    assert np.abs(shown[28, 36].astype(int) - (210, 40, 30)).max() < 10
+    made = ask("tools/call", name="edit_picture", arguments=wish)["result"]["structuredContent"]["pictures"][0]
+    assert (made["width"], made["height"]) == (64, 48)
+    again = {**wish, "image": {"name": made["name"], "sha256": made["sha256"]}}
+    assert "isError" not in ask("tools/call", name="edit_picture", arguments=again)["result"]
+
+
+def test_an_assistant_draws_and_opens(ask):
+    wish = {"prompt": "a disc", "model": "tiny", "steps": 2, "size": [64, 48]}
+    drawn = ask("tools/call", name="draw_picture", arguments=wish)
+    assert drawn["result"]["structuredContent"]["pictures"][0]["width"] == 64
+    assert ask("tools/call", name="open_scene", arguments={"number": 1})["result"]["content"][0]["type"] == "image"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("edit_picture", {"edits": []}, "at least 1"),
+        ("edit_picture", {"image": {"path": "/etc/passwd"}}, "path is allowed only"),
+        ("draw_picture", {"prompt": "x", "model": "sd15"}, "no model sd15 here"),
+        ("pick_object", {"sha256": "0" * 64, "point": [1, 1]}, "send it again"),
+        ("open_scene", {"number": 99}, "no scene 99"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_told_in_a_sentence(ask, name, arguments, says):
+    told = ask("tools/call", name=name, arguments=arguments)["result"]
+    assert told["isError"]
+    assert says in told["content"][0]["text"]
+
+
+def test_messages_that_make_no_sense(client, ask):
+    assert ask("nosuch")["error"]["code"] == -32601
+    assert ask("tools/call", name="nosuch")["error"]["code"] == -32602
+    assert client.http.post("/mcp", content=b"{").status_code == 400
+    assert client.http.post("/mcp", json=[1]).status_code == 400
