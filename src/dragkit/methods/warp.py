@@ -34,10 +34,9 @@ from dragkit.source import Source, guided_eps, recorded_eps, to_tensor
 class Places(NamedTuple):
     """Where what is, on the latents [h, w] and their tokens.
 
-    hole: [picture h, w], what nobody has seen, and its rim.  inside: bool, cells that may change.
-    unknown: bool, those of the hole.  sure: 0..1, how far the warped picture
-    is to be believed.  seen: tokens whose keys and values are of use.  blind: tokens of holes, and those of moved
-    objects, which they do not see.
+    hole: [picture h, w], what nobody has seen, and its rim.  inside: bool, cells that may change.  unknown: bool, those
+    of the hole.  sure: 0..1, how far the warped picture is to be believed.  seen: tokens whose keys and values are of
+    use.  blind: tokens of holes, and those of moved objects, which they do not see.
     """
 
     hole: Mask
@@ -71,7 +70,7 @@ class Warp(Method):
     own: bool = field(default=False, metadata=note("cells see their own keys and values, too", "docs/warp.md"))
     invert: bool = field(
         default=True,
-        metadata=note("the warped picture's noise is inverted; off = drawn, half the work", "docs/warp.md"),
+        metadata=note("the warped picture's noise is inverted; off = drawn, as few-step models need", "docs/warp.md"),
     )
     detail: bool = field(
         default=True,
