@@ -19,7 +19,6 @@ from dragkit.geometry import (
     resize,
     warp_mask,
     warp_picture,
-    warp_points,
 )
 
 sides = st.integers(40, 900)
@@ -153,23 +152,8 @@ def test_a_pin_holds_what_is_near_it():
     assert flow[1, 0] == pytest.approx(-6, abs=0.1)
 
 
-def test_warped_points_take_the_picture_along_and_none_move_nothing():
-    picture = np.random.default_rng(0).integers(0, 256, (48, 66, 3), np.uint8)
-    picture[18:27, 18:27] = (200, 0, 0)
-    mask = np.zeros((48, 66), bool)
-    mask[4:44, 4:62] = True
-    handle = np.array([[22.5, 22.5]])
-    assert np.array_equal(warp_points(picture, handle, handle, mask), picture)
-    moved = warp_points(picture, handle, handle + np.array([[12, 5]]), mask)
-    assert np.abs(moved[26:29, 33:36].astype(int) - (200, 0, 0)).max() <= 3
-    assert np.array_equal(moved[~mask], picture[~mask])
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1)])
 def test_pictures_of_one_pixels_width_are_warped(size):
     """OpenCV's own mirror never returns there."""
     given = np.arange(3 * size[0] * size[1], dtype=np.uint8).reshape(size[1], size[0], 3)
-    end = np.array([size], float) - 0.5
-    everywhere = np.ones(size[::-1], bool)
-    assert warp_points(given, np.full((1, 2), 0.5), end, everywhere).shape == given.shape
     assert warp_picture(given, np.array([[1.0, 0, 3], [0, 1, 0]]), size).shape == given.shape

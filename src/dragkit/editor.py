@@ -214,10 +214,10 @@ class Editor:
             return dataclasses.replace(source, lora=lora)
         lora = self.memorise(source, how=wanted, progress=progress)
         with attached(self.model.unet, lora):
-            known = (source.picture, source.canvas, source.schedule, source.text)
+            given = (source.picture, source.canvas, source.schedule, source.text)
             found = invert(
                 self.model,
-                *known,
+                *given,
                 refine=REFINE,
                 exact=source.exact,
                 depth=source.top / source.schedule.levels,

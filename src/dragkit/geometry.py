@@ -195,17 +195,6 @@ def backward_flow(
     return np.asarray(pull / whole[:, None] * mask[row, column, None], np.float64)
 
 
-def warp_points(
-    picture: NDArray[np.uint8], handles: NDArray[np.float64], targets: NDArray[np.float64], mask: Mask
-) -> NDArray[np.uint8]:
-    """A picture in which handles ([p, 2] px) have gone to targets and taken their surroundings in the mask along."""
-    h, w = mask.shape
-    centres = Grid((w, h), (h, w)).centres
-    there = (centres + backward_flow(handles, targets, mask, centres) - 0.5).astype(np.float32).reshape(h, w, 2)
-    moved = cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_CUBIC, borderMode=_beyond(picture))
-    return np.asarray(moved, np.uint8)
-
-
 def path_band(handles: NDArray[np.float64], targets: NDArray[np.float64], size: Size, radius: float) -> Mask:
     """Band of `radius` pixels round the straight paths handle -> target ([n, 2] each): where a maskless drag edits."""
     canvas = np.zeros((size[1], size[0]), np.uint8)

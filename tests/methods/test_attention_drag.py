@@ -210,7 +210,7 @@ def test_a_warped_start_begins_with_everything_in_place(calm, source):
     wish = Job(source, [DRAG], [None], source.text, 1.0, torch.Generator(), ahead)
     assert torch.equal(next(method.run(calm, wish)).latents, ahead.latents[2:3])
     with pytest.raises(ValueError, match="start is warp"):
-        method.warp_depth([WORDS, DRAG])
+        check(method, [WORDS, DRAG])
 
 
 def test_a_drag_reads_the_source_no_further_than_its_step(source):

@@ -134,3 +134,4 @@ def check(method: Method, edits: Sequence[Edit]) -> None:
         if edit.kind not in method.kinds:
             able, others = ", ".join(sorted(method.kinds)), "`dragkit methods` says what the others can do"
             raise ValueError(f"{type(method).__name__} can do {able} but not {edit.kind}; {others}")
+    method.warp_depth(edits)  # which may refuse them together
