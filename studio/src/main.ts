@@ -118,17 +118,19 @@ addEventListener("drop", (e) => {
 });
 addEventListener("pagehide", () => void app.save());
 
-build();
-keyboard(app, stage, tools, doings.keys);
-void resume(app.session);
+// The page is made once it is known what the server offers: a button made anew under a finger loses its click.
 void net
   .about()
   .then((about) => {
     app.about = about;
     if (!about.models.includes(app.choices.model)) app.choices = { ...app.choices, model: about.models[0]! };
-    build();
   })
-  .catch(() => say(text("unreachable"), "bad"));
+  .catch(() => say(text("unreachable"), "bad"))
+  .finally(() => {
+    build();
+    keyboard(app, stage, tools, doings.keys);
+    void resume(app.session);
+  });
 
 // For tests: what is on the page, in its own words.
 declare global {
