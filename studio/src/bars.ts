@@ -1,8 +1,8 @@
-// The bar above, the tools at the side, and the options of the tool and the selection over the picture.
+// The bar above, and the tools at the side.
 
+import { choose, fit, siblings, toggleCompare, toggleVariants } from "./actions";
 import type { App, Tool } from "./app";
-import { h, type Icon, icon, iconButton, kept } from "./dom";
-import { grown } from "./masks";
+import { h, type Icon, icon, iconButton } from "./dom";
 import type { Stage } from "./stage";
 import { speak, speaks, text } from "./texts";
 
@@ -21,6 +21,8 @@ export const TOOLS: readonly (readonly [Tool, Icon, string])[] = [
   ["lasso", "lasso", "L"],
   ["box", "box", "M"],
   ["points", "points", "D"],
+  ["regions", "regions", "R"],
+  ["face", "face", "F"],
   ["hand", "hand", "H"],
 ];
 
@@ -32,6 +34,7 @@ export function topBar(app: App, place: HTMLElement, stage: Stage, doings: Doing
   const undo = iconButton("undo", text("undo"), () => app.go(-1), `${meta}Z`);
   const redo = iconButton("redo", text("redo"), () => app.go(1), mac ? "⇧⌘Z" : "Ctrl+Y");
   const compare = iconButton("compare", text("compare"), () => toggleCompare(app), "C");
+  const variants = iconButton("variants", text("variants"), () => toggleVariants(app), "G");
   const slider = h("input", { type: "range", min: "0", max: "100", className: "compare", "aria-label": text("compareAt") });
   slider.addEventListener("input", () => {
     app.compare = Number(slider.value) / 100;
@@ -56,7 +59,7 @@ export function topBar(app: App, place: HTMLElement, stage: Stage, doings: Doing
     doings.relabel();
   });
   const logo = h("span", { className: "logo" }, h("b", {}, "drag"), "kit");
-  const history = h("div", { className: "group", role: "group" }, undo, redo, compare, slider);
+  const history = h("div", { className: "group", role: "group" }, undo, redo, compare, variants, slider);
   place.replaceChildren(logo, open, name, history, zoom, h("span", { className: "space" }), json, save, h("div", { className: "group" }, tongue, theme, keys));
   return () => {
     const { entry } = app;
@@ -65,23 +68,14 @@ export function topBar(app: App, place: HTMLElement, stage: Stage, doings: Doing
     redo.disabled = !app.undo.moments[app.undo.at + 1];
     compare.disabled = !entry?.parent;
     compare.setAttribute("aria-pressed", String(app.compare !== null));
+    variants.disabled = !siblings(app).length;
+    variants.setAttribute("aria-pressed", String(app.variants));
     slider.hidden = app.compare === null;
     if (app.compare !== null) slider.value = String(Math.round(app.compare * 100));
     level.textContent = `${Math.round(stage.view.scale * 100)}%`;
     zoom.hidden = json.hidden = save.hidden = history.hidden = !entry;
     json.disabled = !entry?.result || !entry.whole;
   };
-}
-
-export function toggleCompare(app: App): void {
-  if (!app.entry?.parent) return;
-  app.compare = app.compare === null ? 0.5 : null;
-  app.changed(false);
-}
-
-export function fit(app: App): void {
-  app.view = null;
-  app.changed(false);
 }
 
 export function toggleTheme(): void {
@@ -106,99 +100,4 @@ export function toolBar(app: App, place: HTMLElement): () => void {
   return () => {
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset["tool"] === app.tool));
   };
-}
-
-export function choose(app: App, tool: Tool): void {
-  app.tool = tool;
-  app.compare = null;
-  app.changed(false);
-}
-
-/** What the tool can be told, and what can be done with the selection. */
-export function options(app: App, place: HTMLElement): () => void {
-  return () => {
-    const { selection } = app.plan;
-    place.hidden = !app.entry || app.compare !== null || !!app.running;
-    const key = [app.tool, !!selection, !!app.clip, app.snap, speaks()].join();
-    kept(place, key, () => [
-      h("span", { className: "hint" }, text(`${app.tool}Hint` as const)),
-      app.tool === "brush" || app.tool === "eraser" ? radius(app) : null,
-      app.tool === "box" ? snap(app) : null,
-      selection ? selected(app) : null,
-      !selection && app.clip ? small("paste", text("pasteHere"), () => paste(app)) : null,
-    ]);
-    const size = place.querySelector<HTMLInputElement>("input[type=range]");
-    if (size && document.activeElement !== size) size.value = String(app.radius);
-  };
-}
-
-function radius(app: App): HTMLElement {
-  const most = Math.max(20, Math.round(Math.max(app.picture!.width, app.picture!.height) / 8));
-  const size = h("input", { type: "range", min: "1", max: String(most), value: String(app.radius) });
-  size.addEventListener("input", () => {
-    app.radius = Number(size.value);
-    app.changed(false);
-  });
-  return h("label", { className: "inline" }, text("size"), size);
-}
-
-function snap(app: App): HTMLElement {
-  const tick = h("input", { type: "checkbox", checked: app.snap });
-  tick.addEventListener("change", () => {
-    app.snap = tick.checked;
-  });
-  return h("label", { className: "inline" }, tick, text("snap"));
-}
-
-const small = (name: Icon, label: string, onclick: () => void): HTMLButtonElement =>
-  h("button", { type: "button", className: "small", onclick }, icon(name), label);
-
-function selected(app: App): HTMLElement {
-  const by = (n: number) => app.wish({ selection: app.plan.selection && grown(app.plan.selection, n) });
-  const step = Math.max(1, Math.round(Math.max(app.picture!.width, app.picture!.height) / 256));
-  return h(
-    "div",
-    { className: "group", role: "group", "aria-label": text("selection") },
-    small("trash", text("erase"), () => erase(app)),
-    small("copy", text("copy"), () => copy(app)),
-    app.clip && small("look", text("takeLook"), () => take(app)),
-    small("plus", text("grow"), () => by(step)),
-    small("minus", text("shrink"), () => by(-step)),
-    small("close", text("deselect"), () => app.wish({ selection: null })),
-  );
-}
-
-export function erase(app: App): void {
-  const { selection, changes } = app.plan;
-  if (selection) app.wish({ changes: [...changes, { kind: "remove", id: app.next, mask: selection }], selection: null });
-}
-
-/** Copy the selected object, for another picture or for this one. */
-export function copy(app: App): void {
-  if (!app.plan.selection || !app.picture) return;
-  app.clip = { picture: app.picture, mask: app.plan.selection };
-  app.changed(false);
-}
-
-/** Paste the copied object where it stood, or in the middle where that is outside. */
-export function paste(app: App): void {
-  const { clip, picture } = app;
-  if (!clip || !picture) return;
-  const id = app.next;
-  const by = Math.round(picture.width / 16);
-  const same = clip.picture.sha256 === picture.sha256;
-  const place = { dx: same ? by : 0, dy: same ? by : 0, scale: 1, angle: 0 };
-  if (clip.picture.width > picture.width * 1.5) place.scale = picture.width / clip.picture.width;
-  app.wish({ changes: [...app.plan.changes, { kind: "paste", id, mask: clip.mask, other: clip.picture, place }] });
-  app.active = id;
-  app.tool = "grab";
-}
-
-/** Give the selection the look of the copied object. */
-export function take(app: App): void {
-  const { clip } = app;
-  const { selection, changes } = app.plan;
-  if (!clip || !selection) return;
-  const change = { kind: "replace" as const, id: app.next, mask: selection, other: clip.picture, otherMask: clip.mask };
-  app.wish({ changes: [...changes, change], selection: null });
 }

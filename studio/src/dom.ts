@@ -23,6 +23,9 @@ const PATHS = {
   lasso: "M12 4.500c-5 0-8.500 2.500-8.500 5.800S7 16 12 16s8.500-2.400 8.500-5.700S17 4.500 12 4.500zM6.500 15c-1.500 1-1.500 3 .300 3.300 1.700.300 1.700 2.200.200 3",
   box: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4",
   points: "M6.500 17.500 17 7M11 6.500h6.500V13M6.500 20.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
+  regions: "M4 8.500 9.500 4l4 4.500-2 6-5.500.500zM14.500 13l5-3 1.500 5.500-3.500 4.500-4.500-2",
+  face: "M12 3.500c4 0 7 3 7 7.500 0 5-3.300 9.500-7 9.500S5 16 5 11c0-4.500 3-7.500 7-7.500zM9.300 10.300h.010M14.700 10.300h.010M9 15c1.800 1.500 4.200 1.500 6 0",
+  variants: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
   hand: "M7 12V7a1.500 1.500 0 0 1 3 0v4-6.500a1.500 1.500 0 0 1 3 0V11 6a1.500 1.500 0 0 1 3 0v5.500V9a1.500 1.500 0 0 1 3 0v6c0 3.500-2.500 6-6 6-3 0-4.300-1.300-5.500-3.500L4.600 13.800c-.800-1.500 1-2.600 2.400-1.800",
   open: "M3.500 18.500v-13h6l2 2.500h9v10.500z",
   undo: "M8.500 5 4 9.500 8.500 14M4 9.500h10a5.500 5.500 0 0 1 0 11h-3",
@@ -69,4 +72,11 @@ export function kept(place: HTMLElement, key: string, make: () => Part[]): void 
   if (place.dataset["key"] === key) return;
   place.dataset["key"] = key;
   place.replaceChildren(...make().filter((p): p is Node | string => p !== null && p !== false && p !== undefined));
+}
+
+/** Let a person choose a file. */
+export function file(accept: string, taken: (file: File) => unknown): void {
+  const input = h("input", { type: "file", accept });
+  input.onchange = () => input.files?.[0] && void taken(input.files[0]);
+  input.click();
 }

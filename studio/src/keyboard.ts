@@ -1,8 +1,12 @@
 // Every command by keyboard.
 
+import { choose, copy, erase, fit, paste, toggleCompare, toggleVariants } from "./actions";
 import type { App } from "./app";
-import { choose, copy, erase, fit, paste, toggleCompare, TOOLS } from "./bars";
+import { TOOLS } from "./bars";
+import { landmarkAt, pulledBy } from "./faces";
 import { clamp, type Point } from "./geometry";
+import { open } from "./opening";
+import { shifted } from "./outlining";
 import { run, stop } from "./run";
 import type { Stage } from "./stage";
 import type { Moving, Pasting } from "./state";
@@ -44,6 +48,7 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
     else if (e.key === "-") stage.zoom(0.8);
     else if (e.key === "0") fit(app);
     else if (e.key.toLowerCase() === "c") toggleCompare(app);
+    else if (e.key.toLowerCase() === "g") toggleVariants(app);
     else if (e.key === "Enter" && onCanvas) void run(app);
     else if (e.key === " " && onCanvas) space(e);
     else if (e.key === "," || e.key === ".") place((p) => ({ angle: p.angle + (e.key === "." ? 5 : -5) }));
@@ -62,6 +67,7 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
     if (app.running) void stop(app);
     else if (app.compare !== null) toggleCompare(app);
     else if (app.active !== null) app.active = null;
+    else if (stage.region !== null || stage.landmark !== null) stage.region = stage.landmark = null;
     else if (app.plan.selection) app.wish({ selection: null });
     from = null;
     stage.pulling = stage.cursor = null;
@@ -73,6 +79,9 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
     if (app.tool === "points" && stage.spot !== null && plan.arrows[stage.spot]) {
       app.wish({ arrows: plan.arrows.filter((_, i) => i !== stage.spot) });
       stage.spot = null;
+    } else if (app.tool === "regions" && stage.region !== null) {
+      app.wish({ regions: plan.regions.filter((_, i) => i !== stage.region) });
+      stage.region = null;
     } else if (active !== null) {
       app.wish({ changes: plan.changes.filter((c) => c.id !== active) });
       app.active = null;
@@ -97,12 +106,22 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
       place((p) => ({ dx: p.dx + x * by, dy: p.dy + y * by }));
       return;
     }
+    if (nudged({ x: x * (e.shiftKey ? 10 : 1), y: y * (e.shiftKey ? 10 : 1) })) return;
     const by = e.shiftKey ? 1 : Math.max(1, 10 / stage.view.scale);
     const p = tools.cross;
     const { width, height } = app.picture!;
     stage.cursor = { x: clamp(p.x + x * by, 0, width), y: clamp(p.y + y * by, 0, height) };
     if (from) stage.pulling = { from, to: stage.cursor };
     app.changed(false);
+  }
+
+  /** The region or the landmark that is chosen goes by some pixels. */
+  function nudged(by: Point): boolean {
+    const { regions, face } = app.plan;
+    if (app.tool === "regions" && stage.region !== null && regions[stage.region]) app.wish(shifted(app, stage.region, regions[stage.region]!.to, by));
+    else if (app.tool === "face" && stage.landmark !== null && face) app.wish({ face: pulledBy(face, stage.landmark, by, false) });
+    else return false;
+    return true;
   }
 
   /** Space: picks or paints at the cross; with drag points begins an arrow and ends it; with nothing, holds the hand. */
@@ -119,6 +138,9 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
         stage.spot = app.plan.arrows.length - 1;
         from = stage.pulling = null;
       } else from = p;
+    } else if (app.tool === "face" && app.plan.face) {
+      stage.landmark = landmarkAt(stage, app.plan.face, p);
+      if (stage.landmark !== null) stage.cursor = null;
     } else if (app.tool === "grab" && selection && selection.data[Math.floor(p.y) * selection.width + Math.floor(p.x)]) {
       const change: Moving = { kind: "move", id: app.next, mask: selection, place: { dx: 0, dy: 0, scale: 1, angle: 0 } };
       app.wish({ changes: [...app.plan.changes, change], selection: null });
@@ -132,7 +154,7 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
     const target = e.target as HTMLElement;
     if (target.matches("input, textarea")) return;
     const file = [...(e.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
-    if (file) void app.open(file, file.name || "pasted.png");
+    if (file) void open(app, file, file.name || "pasted.png");
     else if (app.clip) paste(app);
   });
 }

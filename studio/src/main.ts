@@ -1,17 +1,23 @@
 // Puts the page together.
 
 import { App } from "./app";
-import { fit, options, toolBar, topBar } from "./bars";
-import { h } from "./dom";
+import { toolBar, topBar } from "./bars";
+import { file, h } from "./dom";
+import { toPicture, toScreen } from "./geometry";
+import { handles, type Knob, landed } from "./handles";
 import { keyboard } from "./keyboard";
 import * as net from "./net";
+import { open, openScene } from "./opening";
+import { options } from "./options";
 import { panel } from "./panel";
 import { follow } from "./run";
 import { Stage } from "./stage";
 import { start } from "./start";
+import type { Moving, Picture } from "./state";
 import { strip } from "./strip";
 import { say, speak, speaks, text } from "./texts";
 import { Tools } from "./tools";
+import { variants } from "./variants";
 import "./style.css";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
@@ -29,14 +35,7 @@ try {
   // a browser that keeps nothing
 }
 
-function choose(): void {
-  const input = h("input", { type: "file", accept: "image/*" });
-  input.onchange = () => {
-    const file = input.files?.[0];
-    if (file) void app.open(file, file.name);
-  };
-  input.click();
-}
+const choose = (): void => file("image/*", (given) => open(app, given, given.name));
 
 function save(file: Blob, name: string): void {
   const url = URL.createObjectURL(file);
@@ -46,11 +45,14 @@ function save(file: Blob, name: string): void {
 
 const doings = {
   open: choose,
-  download: () => app.picture && save(app.picture.file, app.picture.name.replace(/\.\w+$/, "") + ".png"),
+  download: () => app.picture && save(app.picture.file, nameOf(app.picture)),
   json: () => void request(),
   keys: () => $<HTMLDialogElement>("#keys").showModal(),
   relabel: build,
 };
+
+/** A file's name with the ending of what it holds: JPEGs that were opened stay what they are. */
+const nameOf = ({ name, file }: Picture): string => `${name.replace(/\.\w+$/, "")}.${file.type === "image/jpeg" ? "jpg" : "png"}`;
 
 /** The request of the shown result, as its PNG carries it: with the pictures, so that it stands alone. */
 async function request(): Promise<void> {
@@ -74,9 +76,10 @@ function build(): void {
   views = [
     topBar(app, $("#top"), stage, doings),
     toolBar(app, $("#tools")),
-    options(app, $("#options")),
+    options(app, $("#options"), stage),
     panel(app, $("#panel")),
     strip(app, $("#strip")),
+    variants(app, $("#variants")),
     start(app, $("#start"), choose, (id) => void resume(id)),
     () => document.body.classList.toggle("open", !!app.entry),
     () => document.body.classList.toggle("asking", app.busy > 0),
@@ -86,7 +89,7 @@ function build(): void {
 
 function keysDialog(): void {
   const rows: [string, string][] = [
-    ["V B E L M D H", text("tools")],
+    ["V B E L M D R F H", text("tools")],
     ["← ↑ ↓ →", text("move")],
     ["Space", text("grab")],
     ["< >", text("scale")],
@@ -97,6 +100,7 @@ function keysDialog(): void {
     ["Ctrl+Z  Ctrl+Y", `${text("undo")}, ${text("redo")}`],
     ["Ctrl+C  Ctrl+V", `${text("copy")}, ${text("pasteHere")}`],
     ["C", text("compare")],
+    ["G", text("variants")],
     ["+ − 0", `${text("zoomIn")}, ${text("zoomOut")}, ${text("fit")}`],
     ["Ctrl+Enter", text("run")],
   ];
@@ -113,8 +117,8 @@ addEventListener("dragleave", (e) => e.relatedTarget === null && document.body.c
 addEventListener("drop", (e) => {
   e.preventDefault();
   document.body.classList.remove("dropping");
-  const file = e.dataTransfer?.files[0];
-  if (file) void app.open(file, file.name);
+  const given = e.dataTransfer?.files[0];
+  if (given) void open(app, given, given.name);
 });
 addEventListener("pagehide", () => void app.save());
 
@@ -135,7 +139,12 @@ void net
 // For tests: what is on the page, in its own words.
 declare global {
   interface Window {
-    studio: { app: App; stage: Stage; fit: () => void };
+    studio: { app: App; stage: Stage; openScene: (number: number) => void; handles: (change: Moving) => Knob[] };
   }
 }
-window.studio = { app, stage, fit: () => fit(app) };
+window.studio = {
+  app,
+  stage,
+  openScene: (number) => void openScene(app, number),
+  handles: (change) => handles(landed(change, stage.live).map((p) => toScreen(stage.view, p))).knobs.map((k) => ({ ...k, ...toPicture(stage.view, k) })),
+};

@@ -104,6 +104,16 @@ export function box(width: number, height: number, p: Point, q: Point): Mask {
   return polygon(width, height, corners);
 }
 
+/** The ellipse in a box. */
+export function ellipse(width: number, height: number, p: Point, q: Point): Mask {
+  const mask = empty(width, height);
+  for (let y = 0; y < height; y++) {
+    const v = (2 * y + 1 - p.y - q.y) / (q.y - p.y);
+    for (let x = 0; x < width; x++) if (((2 * x + 1 - p.x - q.x) / (q.x - p.x)) ** 2 + v * v <= 1) mask.data[y * width + x] = 1;
+  }
+  return mask;
+}
+
 /** A mask grown by a number of pixels, or shrunk by a negative one; squares, in two passes. */
 export function grown(mask: Mask, by: number): Mask {
   const { width, height } = mask;

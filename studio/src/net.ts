@@ -1,6 +1,6 @@
 // What the page asks the server. Whatever goes wrong arrives as a Trouble with one sentence.
 
-import type { About, Drawing, Lattice, Moved, Opened, Picked, Picking, Request, Status } from "./schema";
+import type { About, Drawing, Faced, Landmarks, Opened, Picked, Picking, Request, Status } from "./schema";
 
 export class Refused extends Error {
   constructor(
@@ -43,7 +43,7 @@ export const picture = (sha256: string): Promise<Blob> => blob(asked(`api/pictur
 export const kept = (name: string): Promise<Blob> => blob(asked(`api/workspace/${encodeURIComponent(name)}`));
 export const result = (url: string): Promise<Blob> => blob(asked(url.replace(/^\//, "")));
 export const pick = (wish: Picking): Promise<Picked> => json(post("api/pick", wish));
-export const field = (wish: Moved, signal?: AbortSignal): Promise<Lattice> => json(post("api/field", wish, signal));
+export const landmarks = (wish: Faced): Promise<Landmarks> => json(post("api/landmarks", wish));
 export const preview = (request: Request, signal?: AbortSignal): Promise<Blob> => blob(post("api/preview", request, signal));
 export const edit = (request: Request): Promise<Status> => json(post("api/jobs", request));
 export const draw = (drawing: Drawing): Promise<Status> => json(post("api/drawings", drawing));

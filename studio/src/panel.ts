@@ -1,12 +1,11 @@
 // The panel at the side: what is to change, in words and numbers; how; and the button that does it.
 
 import type { App } from "./app";
+import { changes } from "./changes";
 import { h, icon, iconButton, kept } from "./dom";
-import type { Place } from "./geometry";
-import { extent } from "./requests";
 import { run, stop } from "./run";
 import { advanced, labelled } from "./settings";
-import { asks, type Change, type Moving, type Pasting } from "./state";
+import { asks, type Plan } from "./state";
 import { speaks, text, type Word } from "./texts";
 
 export function panel(app: App, place: HTMLElement): () => void {
@@ -23,76 +22,6 @@ export function panel(app: App, place: HTMLElement): () => void {
   };
 }
 
-// -------------------------------------------------------------------------------------------------------- changes
-
-function changes(app: App, list: HTMLElement): void {
-  const { plan } = app;
-  const shape = plan.changes.map((c) => `${c.kind}${c.id}${c.id === app.active}`).join();
-  kept(list, [shape, plan.arrows.length, !!plan.selection, speaks()].join("|"), () => [
-    ...plan.changes.map((change) => card(app, change)),
-    plan.arrows.length ? arrows(app) : null,
-    !plan.changes.length && !plan.arrows.length ? h("p", { className: "quiet" }, text("nothing")) : null,
-    plan.changes.length + plan.arrows.length > 1 ? clear(app) : null,
-  ]);
-  for (const input of list.querySelectorAll<HTMLInputElement>("input[data-change]")) {
-    const change = plan.changes.find((c) => c.id === Number(input.dataset["change"]));
-    if (change && "place" in change && document.activeElement !== input) input.value = shown(change.place, input.dataset["field"] as keyof Place);
-  }
-}
-
-function card(app: App, change: Change): HTMLElement {
-  const drop = () => app.wish({ changes: app.plan.changes.filter((c) => c.id !== change.id) });
-  const head = h(
-    "header",
-    {},
-    h("button", { type: "button", className: "title", "aria-pressed": String(change.id === app.active), onclick: () => activate(app, change.id) }, text(change.kind), h("small", {}, extent(change.mask))),
-    iconButton("trash", `${text("delete")}: ${text(change.kind)}`, drop),
-  );
-  const fields = "place" in change && change.id === app.active ? numbers(app, change) : null;
-  return h("article", { className: change.id === app.active ? "card active" : "card" }, head, fields);
-}
-
-function activate(app: App, id: number): void {
-  app.active = app.active === id ? null : id;
-  app.changed(false);
-}
-
-const FIELDS: readonly (readonly [keyof Place, Word, number])[] = [
-  ["dx", "right", 1],
-  ["dy", "down", 1],
-  ["scale", "scale", 0.05],
-  ["angle", "angle", 1],
-];
-
-const shown = (place: Place, field: keyof Place): string => String(Math.round(place[field] * (field === "scale" ? 100 : 10)) / (field === "scale" ? 100 : 10));
-
-function numbers(app: App, change: Moving | Pasting): HTMLElement {
-  const inputs = FIELDS.map(([field, word, step]) => {
-    const input = h("input", { type: "number", step: String(step), value: shown(change.place, field), "data-change": change.id, "data-field": field });
-    input.addEventListener("change", () => {
-      const value = Number(input.value);
-      const now = app.plan.changes.find((c) => c.id === change.id);
-      if (!now || !("place" in now) || !Number.isFinite(value) || (field === "scale" && value <= 0)) return;
-      app.wish({ changes: app.change(change.id, { place: { ...now.place, [field]: value } }) });
-    });
-    return labelled(text(word), input);
-  });
-  return h("div", { className: "numbers" }, ...inputs);
-}
-
-function arrows(app: App): HTMLElement {
-  const { plan } = app;
-  const title = `${text("drag")} · ${plan.arrows.length}`;
-  const drop = iconButton("trash", `${text("delete")}: ${text("drag")}`, () => app.wish({ arrows: [] }));
-  const where = plan.selection ? h("small", {}, text("within")) : null;
-  return h("article", { className: "card" }, h("header", {}, h("span", { className: "title" }, title, where), drop));
-}
-
-const clear = (app: App): HTMLElement =>
-  h("button", { type: "button", className: "small", onclick: () => app.wish({ changes: [], arrows: [], selection: null }) }, icon("close"), text("clear"));
-
-// ---------------------------------------------------------------------------------------------------------- words
-
 interface PanelPart {
   element: HTMLElement;
   update(): void;
@@ -101,20 +30,31 @@ interface PanelPart {
 function wording(app: App): PanelPart {
   const words = h("textarea", { rows: 2, placeholder: text("wordsHint") });
   const told = h("input", { type: "text", placeholder: text("showsHint") });
-  words.addEventListener("change", () => words.value !== app.plan.words && app.wish({ words: words.value }));
-  told.addEventListener("change", () => told.value !== app.plan.told && app.wish({ told: told.value }));
-  const element = h("section", { className: "words" }, labelled(text("words"), words), labelled(text("shows"), told));
-  const put = (field: HTMLInputElement | HTMLTextAreaElement, value: string) => {
-    if (document.activeElement !== field && field.value !== value) field.value = value;
-  };
+  const about = h("input", { type: "text", placeholder: text("aboutHint") });
+  const target = h("div", {});
+  const more = h("div", { className: "words" }, labelled(text("about"), about), target);
+  const fields = [["words", words], ["told", told], ["about", about]] as const;
+  for (const [name, field] of fields) field.addEventListener("change", () => field.value !== app.plan[name] && app.wish({ [name]: field.value }));
+  const element = h("section", { className: "words" }, labelled(text("words"), words), labelled(text("shows"), told), more);
   return {
     element,
     update() {
-      put(words, app.plan.words);
-      put(told, app.plan.told);
+      for (const [name, field] of fields) if (document.activeElement !== field && field.value !== app.plan[name]) field.value = app.plan[name];
       told.placeholder = app.picture?.prompt || text("showsHint");
+      more.hidden = !app.plan.words.trim();
+      aimed(app, target);
     },
   };
+}
+
+/** Where what the words are about is, which the selection says, and where it will be. */
+function aimed(app: App, place: HTMLElement): void {
+  const { selection, target } = app.plan;
+  kept(place, [!!selection, !!target, speaks()].join(), () => {
+    if (target) return [h("p", { className: "like" }, h("span", {}, text("target")), iconButton("close", `${text("delete")}: ${text("target")}`, () => app.wish({ target: null })))];
+    const put: Partial<Plan> = { target: selection, selection: null };
+    return [selection ? h("button", { type: "button", className: "small", onclick: () => app.wish(put) }, icon("box"), text("asTarget")) : h("p", { className: "quiet" }, text("whereHint"))];
+  });
 }
 
 const QUALITIES: readonly (readonly [Word, number])[] = [

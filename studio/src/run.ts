@@ -2,9 +2,10 @@
 
 import type { App } from "./app";
 import * as net from "./net";
+import { kept } from "./opening";
 import { request } from "./requests";
 import type { Drawing, Status } from "./schema";
-import type { Plan } from "./state";
+import { type Plan, poses } from "./state";
 import { say, text } from "./texts";
 
 export async function run(app: App): Promise<void> {
@@ -53,17 +54,18 @@ async function finish(app: App, status: Status, parent: string, plan: Plan, name
   for (const made of status.results) {
     const file = await net.result(made.url);
     const opened = await net.send(file, `${base(app, parent)}-${name.split(" ")[0]}.png`);
-    const picture = { ...(await app.fetched(opened)), file, prompt: plan.words.trim() || opened.prompt || (app.entries.get(parent)?.picture.prompt ?? "") };
+    const picture = { ...(await kept(opened, file)), prompt: plan.words.trim() || opened.prompt || (app.entries.get(parent)?.picture.prompt ?? "") };
     if (!parent) {
       app.begin(picture);
       return;
     }
-    const more = { seed: made.seed, whole: made.whole, plan, result: true };
+    const more = { seed: made.seed, batch: status.id, whole: made.whole, plan, result: true };
     const { id } = app.enter(picture, parent, name, more);
     first ||= id;
   }
   if (first) app.show(first);
-  if (status.state === "done") announce(text("ready"));
+  app.variants = status.results.length > 1;
+  if (status.state === "done") announce(app.variants ? text("variantsReady", status.results.length) : text("ready"));
 }
 
 const base = (app: App, parent: string): string => (app.entries.get(parent)?.picture.name ?? "picture").replace(/\.\w+$/, "").slice(0, 60);
@@ -77,6 +79,8 @@ function announce(sentence: string): void {
 export function label(plan: Plan): string {
   const kinds = plan.changes.map((c) => text(c.kind));
   if (plan.arrows.length) kinds.push(text("drag"));
+  if (plan.regions.length) kinds.push(text("regions"));
+  if (poses(plan)) kinds.push(text("face"));
   if (plan.words.trim()) kinds.push(text("reword"));
   return [...new Set(kinds)].join(" + ");
 }

@@ -45,6 +45,14 @@ export type Face = {
   reference_landmarks?: ([number, number])[] | null;
 };
 
+export type Faced = {
+  sha256: string;
+};
+
+export type Landmarks = {
+  points: ([number, number])[];
+};
+
 export type Lattice = {
   rows: number;
   columns: number;

@@ -46,12 +46,18 @@ function fields(app: App): HTMLElement[] {
   negative.addEventListener("change", () => set(app, { negative: negative.value }));
   const keep = h("input", { type: "checkbox", "data-choice": "preserve" });
   keep.addEventListener("change", () => set(app, { preserve: keep.checked }));
+  const other = h("input", { type: "text", "data-choice": "other" });
+  other.addEventListener("change", () => set(app, { other: other.value }));
+  const cut = h("input", { type: "checkbox", "data-choice": "window" });
+  cut.addEventListener("change", () => set(app, { window: cut.checked }));
   return [
     ...(about.models.length > 1 ? [labelled(text("model"), choice("model", about.models.map((m) => [m, m]), (value) => set(app, { model: value })))] : []),
     labelled(text("method"), choice("method", [["", text("byEdit")], ...ways.map((w): [string, string] => [w.name, w.name])], (value) => set(app, { method: value })), way?.about ?? ""),
     h("div", { className: "row" }, labelled(text("steps"), steps), labelled(text("seed"), number("seed", 0, 1, (value) => set(app, { seed: value ?? 0 }))), labelled(text("guidance"), guidance)),
     labelled(text("negative"), negative),
+    labelled(text("otherShows"), other),
     h("label", { className: "inline" }, keep, text("preserve")),
+    h("label", { className: "inline" }, cut, text("window")),
     ...(way ? own(app, way) : []),
   ];
 }

@@ -1,15 +1,16 @@
 // The canvas: the picture under a view that zooms and pans, and what is drawn over it.
 
 import type { App } from "./app";
-import { fitted, type Point, toPicture, toScreen, type View, zoomed } from "./geometry";
-import { handles, landed } from "./handles";
+import * as figures from "./figures";
+import { fitted, type Point, toPicture, type View, zoomed } from "./geometry";
+import { landed } from "./handles";
 import { Live } from "./live";
-import { type Mask, outline } from "./masks";
-import { canvas, type Canvas, type Cut, pen, tinted } from "./pixels";
+import * as marks from "./marks";
+import type { Mask } from "./masks";
+import { canvas, type Canvas, pen } from "./pixels";
 import type { Arrow, Picture } from "./state";
 
-const ACCENT = "#6d6df5";
-const AMBER = "#ffb224";
+const LIGHT = 2048; // px above which a picture is drawn from a smaller one: 16 megapixels take too long for a frame
 const CRISP = 8; // screen pixels of a picture's pixel from which on squares are shown, not blurs
 
 export class Stage {
@@ -22,8 +23,8 @@ export class Stage {
   hover: Point | null = null; // of the pointer, in pixels of the picture
   cursor: Point | null = null; // of the keyboard
   spot: number | null = null; // the arrow that is chosen
-  private outlines = new WeakMap<Mask, Path2D>();
-  private tints = new WeakMap<Mask, Cut>();
+  region: number | null = null; // the region
+  landmark: number | null = null; // the landmark
   private ants = 0;
 
   constructor(
@@ -94,24 +95,23 @@ export class Stage {
     to.restore();
     to.setTransform(ratio, 0, 0, ratio, 0, 0);
     if (this.app.compare === null) this.drawOver(to, picture);
-    else this.drawSlider(to, picture);
+    else marks.slider(to, this.view, picture, this.app.compare);
   }
 
   private small = new WeakMap<Canvas, Canvas>();
 
-  /** The pixels of a large picture as small as the view allows: drawing 16 megapixels takes too long for a frame. */
+  /** The pixels of a large picture, as small as the view allows. */
   private lighter(pixels: Canvas): Canvas {
-    const most = 2048;
-    const shown = this.view.scale * Math.max(pixels.width, pixels.height) * devicePixelRatio;
-    if (Math.max(pixels.width, pixels.height) <= most || shown > most) return pixels;
-    const found = this.small.get(pixels) ?? canvas((pixels.width * most) / Math.max(pixels.width, pixels.height), (pixels.height * most) / Math.max(pixels.width, pixels.height));
-    if (!this.small.has(pixels)) {
-      const on = pen(found);
-      on.imageSmoothingQuality = "high";
-      on.drawImage(pixels, 0, 0, found.width, found.height);
-      this.small.set(pixels, found);
-    }
-    return found;
+    const longest = Math.max(pixels.width, pixels.height);
+    if (longest <= LIGHT || this.view.scale * longest * devicePixelRatio > LIGHT) return pixels;
+    const known = this.small.get(pixels);
+    if (known) return known;
+    const made = canvas((pixels.width * LIGHT) / longest, (pixels.height * LIGHT) / longest);
+    const on = pen(made);
+    on.imageSmoothingQuality = "high";
+    on.drawImage(pixels, 0, 0, made.width, made.height);
+    this.small.set(pixels, made);
+    return made;
   }
 
   private drawPicture(to: CanvasRenderingContext2D, picture: Picture, pixels: Canvas): void {
@@ -123,7 +123,7 @@ export class Stage {
     } else if (running?.preview && running.parent === this.app.entry?.id) {
       this.drawPreview(to, picture, pixels, running.preview);
     } else {
-      this.live.draw(to, picture, pixels, this.lighter(pixels), this.dragging);
+      this.live.draw(to, picture, pixels, this.lighter(pixels));
     }
   }
 
@@ -139,229 +139,49 @@ export class Stage {
       next.src = url;
     }
     if (this.shown) to.drawImage(this.shown, 0, 0, picture.width, picture.height);
-    else this.live.draw(to, picture, pixels, this.lighter(pixels), false);
+    else this.live.draw(to, picture, pixels, this.lighter(pixels));
   }
 
-  /** The picture that the shown one was made of. */
+  /** The picture that the shown one is compared with: the one it was made of, or another result. */
   before(): Canvas | null {
-    const { entry, entries } = this.app;
-    const parent = entries.get(entry?.parent ?? "");
-    return parent ? this.app.pixels(parent.picture) : null;
+    const { entry, entries, against } = this.app;
+    const found = entries.get(against ?? entry?.parent ?? "");
+    return found ? this.app.pixels(found.picture) : null;
   }
 
   private drawOver(to: CanvasRenderingContext2D, picture: Picture): void {
-    const { plan, running } = this.app;
+    const { plan, running, tool } = this.app;
+    const { view } = this;
     if (running) {
-      for (const p of running.status?.points ?? []) this.dot(to, { x: p[0], y: p[1] }, AMBER);
+      for (const p of running.status?.points ?? []) marks.dot(to, view, { x: p[0], y: p[1] }, marks.AMBER);
       return;
     }
-    if (this.stroke) this.tint(to, this.stroke);
-    else if (plan.selection) this.select(to, plan.selection);
-    for (const change of plan.changes) {
-      if (change.kind === "remove" || change.kind === "replace") this.edge(to, change.mask, "#ff5c5c", [4, 4]);
-    }
-    const active = plan.changes.find((c) => c.id === this.app.active);
-    if (active && (active.kind === "move" || active.kind === "paste")) this.drawHandles(to, landed(active, this.live));
-    plan.arrows.forEach((arrow, i) => this.arrow(to, arrow, i === this.spot));
-    if (this.pulling) this.arrow(to, this.pulling, true);
-    if (this.lasso.length) this.drawLasso(to);
-    if (this.rubber) this.drawRubber(to, this.rubber);
-    const brushing = this.app.tool === "brush" || this.app.tool === "eraser";
+    if (this.stroke) marks.stroke(to, view, this.stroke);
+    else if (plan.selection) marks.selection(to, view, plan.selection, this.ants);
+    this.drawChanges(to);
+    plan.arrows.forEach((arrow, i) => marks.arrow(to, view, arrow, i === this.spot));
+    plan.regions.forEach((region, i) => figures.region(to, view, region, tool === "regions" && i === this.region));
+    if (plan.face && tool === "face") figures.face(to, view, plan.face, this.landmark);
+    if (this.pulling) marks.arrow(to, view, this.pulling, true);
+    if (this.lasso.length) marks.lasso(to, view, this.lasso);
+    if (this.rubber) marks.rubber(to, view, this.rubber);
+    const brushing = tool === "brush" || tool === "eraser";
     const spot = this.cursor ?? (brushing ? this.hover : null);
-    if (spot) this.drawCursor(to, spot, brushing);
+    if (spot) marks.cross(to, view, spot, brushing ? this.app.radius : 0, !brushing || !!this.cursor);
     to.strokeStyle = "rgba(128,128,140,.55)";
     to.lineWidth = 1;
-    const { scale, x, y } = this.view;
-    to.strokeRect(x - 0.5, y - 0.5, picture.width * scale + 1, picture.height * scale + 1);
+    to.strokeRect(view.x - 0.5, view.y - 0.5, picture.width * view.scale + 1, picture.height * view.scale + 1);
   }
 
-  private select(to: CanvasRenderingContext2D, mask: Mask): void {
-    this.edge(to, mask, "#000", []);
-    this.edge(to, mask, "#fff", [4, 4], this.ants);
-  }
-
-  private edge(to: CanvasRenderingContext2D, mask: Mask, colour: string, dash: number[], shift = 0): void {
-    const { scale, x, y } = this.view;
-    let path = this.outlines.get(mask);
-    if (!path) {
-      path = new Path2D();
-      const lines = outline(mask);
-      for (let i = 0; i < lines.length; i += 4) {
-        path.moveTo(lines[i]!, lines[i + 1]!);
-        path.lineTo(lines[i + 2]!, lines[i + 3]!);
-      }
-      this.outlines.set(mask, path);
+  private drawChanges(to: CanvasRenderingContext2D): void {
+    const { plan } = this.app;
+    const { view } = this;
+    for (const change of plan.changes) {
+      if (change.kind === "remove" || change.kind === "replace") marks.doomed(to, view, change.mask);
+      if ("like" in change && change.like) marks.likeness(to, view, change.like);
     }
-    to.save();
-    to.translate(x, y);
-    to.scale(scale, scale);
-    to.strokeStyle = colour;
-    to.lineWidth = 1.5 / scale;
-    to.setLineDash(dash.map((v) => v / scale));
-    to.lineDashOffset = shift / scale;
-    to.stroke(path);
-    to.restore();
-  }
-
-  private tint(to: CanvasRenderingContext2D, mask: Mask): void {
-    const { scale, x, y } = this.view;
-    const made = tinted(mask, [109, 109, 245], 130); // made anew: a stroke under way is changed in place
-    to.save();
-    to.imageSmoothingEnabled = false;
-    to.translate(x, y);
-    to.scale(scale, scale);
-    to.drawImage(made.canvas, made.x, made.y);
-    to.restore();
-    this.tints.delete(mask);
-  }
-
-  private drawHandles(to: CanvasRenderingContext2D, corners: Point[]): void {
-    const { frame, knobs, stem } = handles(corners.map((p) => toScreen(this.view, p)));
-    to.lineWidth = 1.5;
-    for (const [colour, width] of [["rgba(0,0,0,.45)", 3.5], [ACCENT, 1.5]] as const) {
-      to.strokeStyle = colour;
-      to.lineWidth = width;
-      to.beginPath();
-      frame.forEach((p, i) => (i ? to.lineTo(p.x, p.y) : to.moveTo(p.x, p.y)));
-      to.closePath();
-      to.moveTo(stem[0].x, stem[0].y);
-      to.lineTo(stem[1].x, stem[1].y);
-      to.stroke();
-    }
-    for (const knob of knobs) {
-      to.beginPath();
-      if (knob.kind === "turn") to.arc(knob.x, knob.y, 6, 0, 7);
-      else to.roundRect(knob.x - 5, knob.y - 5, 10, 10, 2.5);
-      to.fillStyle = "#fff";
-      to.strokeStyle = ACCENT;
-      to.lineWidth = 2;
-      to.fill();
-      to.stroke();
-    }
-  }
-
-  private arrow(to: CanvasRenderingContext2D, { from, to: end }: Arrow, chosen: boolean): void {
-    const [p, q] = [toScreen(this.view, from), toScreen(this.view, end)];
-    const length = Math.hypot(q.x - p.x, q.y - p.y);
-    if (length < 1) {
-      this.pin(to, p, chosen);
-      return;
-    }
-    const [ux, uy] = [(q.x - p.x) / length, (q.y - p.y) / length];
-    const head = Math.min(13, length);
-    const neck = { x: q.x - ux * head * 0.8, y: q.y - uy * head * 0.8 };
-    for (const [colour, extra] of [["rgba(0,0,0,.6)", 2.5], [chosen ? AMBER : "#fff", 0]] as const) {
-      to.strokeStyle = to.fillStyle = colour;
-      to.lineWidth = 2.5 + extra;
-      to.lineJoin = "round";
-      to.beginPath();
-      to.moveTo(p.x, p.y);
-      to.lineTo(neck.x, neck.y);
-      to.stroke();
-      to.beginPath();
-      to.moveTo(q.x, q.y);
-      to.lineTo(q.x - ux * head - uy * head * 0.5, q.y - uy * head + ux * head * 0.5);
-      to.lineTo(q.x - ux * head + uy * head * 0.5, q.y - uy * head - ux * head * 0.5);
-      to.closePath();
-      to.fill();
-      if (extra) to.stroke();
-    }
-    this.dot(to, p, "#ff5c5c", true);
-  }
-
-  private pin(to: CanvasRenderingContext2D, p: Point, chosen: boolean): void {
-    to.beginPath();
-    to.roundRect(p.x - 6, p.y - 6, 12, 12, 3);
-    to.fillStyle = chosen ? AMBER : "#fff";
-    to.strokeStyle = "rgba(0,0,0,.7)";
-    to.lineWidth = 2;
-    to.fill();
-    to.stroke();
-    to.beginPath();
-    to.arc(p.x, p.y, 2.2, 0, 7);
-    to.fillStyle = "#111";
-    to.fill();
-  }
-
-  private dot(to: CanvasRenderingContext2D, p: Point, colour: string, onScreen = false): void {
-    const s = onScreen ? p : toScreen(this.view, p);
-    to.beginPath();
-    to.arc(s.x, s.y, 5.5, 0, 7);
-    to.fillStyle = colour;
-    to.strokeStyle = "#fff";
-    to.lineWidth = 2;
-    to.fill();
-    to.stroke();
-  }
-
-  private drawLasso(to: CanvasRenderingContext2D): void {
-    for (const [colour, dash] of [["#000", []], ["#fff", [4, 4]]] as const) {
-      to.strokeStyle = colour;
-      to.lineWidth = 1.5;
-      to.setLineDash([...dash]);
-      to.beginPath();
-      for (const p of this.lasso) {
-        const s = toScreen(this.view, p);
-        to.lineTo(s.x, s.y);
-      }
-      to.stroke();
-    }
-    to.setLineDash([]);
-  }
-
-  private drawRubber(to: CanvasRenderingContext2D, [a, b]: [Point, Point]): void {
-    const [p, q] = [toScreen(this.view, a), toScreen(this.view, b)];
-    to.fillStyle = "rgba(109,109,245,.16)";
-    to.fillRect(p.x, p.y, q.x - p.x, q.y - p.y);
-    to.strokeStyle = ACCENT;
-    to.lineWidth = 1.5;
-    to.strokeRect(p.x, p.y, q.x - p.x, q.y - p.y);
-  }
-
-  private drawCursor(to: CanvasRenderingContext2D, spot: Point, brushing: boolean): void {
-    const s = toScreen(this.view, spot);
-    for (const [colour, width] of [["rgba(0,0,0,.7)", 3], ["#fff", 1.25]] as const) {
-      to.strokeStyle = colour;
-      to.lineWidth = width;
-      to.beginPath();
-      if (brushing) to.arc(s.x, s.y, Math.max(2, this.app.radius * this.view.scale), 0, 7);
-      if (!brushing || this.cursor) {
-        for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]] as const) {
-          to.moveTo(s.x + 4 * dx, s.y + 4 * dy);
-          to.lineTo(s.x + 13 * dx, s.y + 13 * dy);
-        }
-      }
-      to.stroke();
-    }
-  }
-
-  private drawSlider(to: CanvasRenderingContext2D, picture: Picture): void {
-    const x = toScreen(this.view, { x: picture.width * this.app.compare!, y: 0 }).x;
-    const middle = toScreen(this.view, { x: 0, y: picture.height / 2 }).y;
-    const [top, bottom] = [this.view.y, this.view.y + picture.height * this.view.scale];
-    for (const [colour, width] of [["rgba(0,0,0,.5)", 4], ["#fff", 2]] as const) {
-      to.strokeStyle = colour;
-      to.lineWidth = width;
-      to.beginPath();
-      to.moveTo(x, top);
-      to.lineTo(x, bottom);
-      to.stroke();
-    }
-    to.beginPath();
-    to.arc(x, middle, 15, 0, 7);
-    to.fillStyle = "#fff";
-    to.shadowColor = "rgba(0,0,0,.4)";
-    to.shadowBlur = 8;
-    to.fill();
-    to.shadowBlur = 0;
-    to.strokeStyle = "#222";
-    to.lineWidth = 2;
-    to.beginPath();
-    for (const side of [-1, 1]) {
-      to.moveTo(x + side * 4, middle - 4);
-      to.lineTo(x + side * 8, middle);
-      to.lineTo(x + side * 4, middle + 4);
-    }
-    to.stroke();
+    const active = plan.changes.find((c) => c.id === this.app.active);
+    if (plan.words.trim() && plan.target) marks.likeness(to, view, plan.target);
+    if (active && "place" in active) marks.frame(to, view, landed(active, this.live));
   }
 }

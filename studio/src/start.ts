@@ -5,11 +5,11 @@ import { h, icon } from "./dom";
 import { draw } from "./run";
 import { told } from "./panel";
 import * as net from "./net";
+import { open, openScene } from "./opening";
 import * as store from "./store";
 import { text } from "./texts";
-import { urlOf } from "./strip";
 
-export function start(app: App, place: HTMLElement, open: () => void, resume: (id: string) => void): () => void {
+export function start(app: App, place: HTMLElement, choose: () => void, resume: (id: string) => void): () => void {
   const scenes = h("div", { className: "scenes" });
   const latest = h("div", { className: "scenes" });
   const latestBox = h("section", { hidden: true }, h("h2", {}, text("recent")), latest);
@@ -29,7 +29,7 @@ export function start(app: App, place: HTMLElement, open: () => void, resume: (i
       { className: "welcome" },
       h("h1", {}, text("welcome")),
       h("p", {}, text("welcomeText")),
-      h("button", { type: "button", className: "run", onclick: open }, icon("open"), text("choose")),
+      h("button", { type: "button", className: "run", onclick: choose }, icon("open"), text("choose")),
       h("h2", {}, text("scenes")),
       scenes,
       h("h2", {}, text("imagine")),
@@ -42,9 +42,9 @@ export function start(app: App, place: HTMLElement, open: () => void, resume: (i
   void store
     .recent()
     .then((sessions) => {
-      const others = sessions.filter((s) => s.id !== app.session && s.entries.length);
+      const others = sessions.filter((s) => s.id !== app.session);
       latestBox.hidden = !others.length;
-      latest.replaceChildren(...others.slice(0, 6).map((s) => tile(urlOf(s.entries.at(-1)!), s.entries[0]!.picture.name, () => resume(s.id))));
+      latest.replaceChildren(...others.slice(0, 6).map((s) => tile(URL.createObjectURL(s.file), s.name, () => resume(s.id))));
     })
     .catch(() => undefined);
   let filled = 0;
@@ -54,11 +54,11 @@ export function start(app: App, place: HTMLElement, open: () => void, resume: (i
     const count = app.about?.scenes ?? 0;
     if (count && filled !== count) {
       filled = count;
-      const tiles = Array.from({ length: count }, (_, n) => tile(`api/scenes/${n}.png`, text("scene", n + 1), () => void app.openScene(n)));
+      const tiles = Array.from({ length: count }, (_, n) => tile(`api/scenes/${n}.png`, text("scene", n + 1), () => void openScene(app, n)));
       scenes.replaceChildren(...tiles);
       const names = app.about?.workspace ?? [];
       folderBox.hidden = !names.length;
-      const take = (name: string) => void app.ask(() => net.kept(name)).then((file) => file && app.open(file, name));
+      const take = (name: string) => void app.ask(() => net.kept(name)).then((file) => file && open(app, file, name));
       folder.replaceChildren(...names.map((name) => tile(`api/workspace/${encodeURIComponent(name)}`, name, () => take(name))));
     }
   };

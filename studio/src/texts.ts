@@ -14,6 +14,35 @@ const WORDS = {
   lassoHint: ["Draw round it. Shift adds, Alt takes away.", "둘레를 그리세요. Shift는 더하기, Alt는 빼기."],
   boxHint: ["Draw a box round it. Shift adds, Alt takes away.", "사각형으로 감싸세요. Shift는 더하기, Alt는 빼기."],
   pointsHint: ["Press, pull, release. A click is a pin that holds still.", "누르고 끌어서 놓으세요. 클릭하면 고정점입니다."],
+  regions: ["Regions", "영역"],
+  regionsHint: ["Draw round a part, then drag its outline or corners.", "부분을 둘러 그린 뒤, 윤곽이나 모서리를 끄세요."],
+  face: ["Face", "얼굴"],
+  faceHint: ["Pull the landmarks of a face. Shift pulls one alone.", "얼굴의 특징점을 끄세요. Shift는 한 점만."],
+  findFace: ["Find the face", "얼굴 찾기"],
+  fileFace: ["Landmarks from a file", "파일에서 특징점"],
+  like: ["Like another picture or file", "다른 그림·파일처럼"],
+  faceBack: ["Put the landmarks back", "특징점 되돌리기"],
+  landmarks: ["Landmarks", "특징점"],
+  landmarkCount: ["{} landmarks", "특징점 {}개"],
+  landmarkFile: ["That file holds no landmarks; give a JSON list of 68 or 17 points [x, y].", "특징점이 없는 파일입니다. 점 [x, y] 68개나 17개의 JSON 목록을 주세요."],
+  landmarksOutside: ["Some of the landmarks lie outside the picture; give those of this picture.", "그림 밖의 특징점이 있습니다. 이 그림의 특징점을 주세요."],
+  crossing: ["That outline crosses itself or holds nothing; draw round it once.", "윤곽이 엇갈리거나 비어 있습니다. 한 번만 둘러 그리세요."],
+  asRegion: ["As region", "영역으로"],
+  fillLike: ["Filled like the marked part", "표시한 부분처럼 채움"],
+  fillLikeHint: ["Select a part that the hole is to be filled like.", "빈 곳을 채울 본보기를 선택하세요."],
+  fillLikeThis: ["Fill the hole like the selection", "선택처럼 빈 곳 채우기"],
+  about: ["Words it is about", "바뀌는 낱말"],
+  aboutHint: ["apple, blue 1.5", "apple, blue 1.5"],
+  target: ["Where it will be: marked", "생길 곳: 표시함"],
+  asTarget: ["The selection is where it will be", "선택한 곳에 생기게"],
+  whereHint: ["Select where it is; without, the words say where.", "있는 곳을 선택하세요. 없으면 글로 찾습니다."],
+  variants: ["Side by side", "나란히 보기"],
+  takeVariant: ["Take {}", "{} 고르기"],
+  compareWith: ["Compare the current one with: {}", "지금 것과 비교: {}"],
+  current: ["shown", "보는 중"],
+  variantsReady: ["{} results, side by side. Choose one.", "결과 {}개가 나란히 있습니다. 하나를 고르세요."],
+  otherShows: ["What the other picture shows", "다른 그림이 보여 주는 것"],
+  window: ["Large pictures: only round the edit", "큰 그림: 편집 부분만"],
   handHint: ["Drag the view. Wheel or pinch zooms.", "화면을 끌어 옮기세요. 휠이나 두 손가락으로 확대합니다."],
   open: ["Open", "열기"],
   undo: ["Undo", "실행 취소"],
@@ -115,7 +144,7 @@ const WORDS = {
 export type Word = keyof typeof WORDS;
 export type Language = "en" | "ko";
 
-let language: Language = navigator.language.startsWith("ko") ? "ko" : "en";
+let language: Language = globalThis.navigator?.language.startsWith("ko") ? "ko" : "en"; // unit tests have none
 try {
   const kept = localStorage.getItem("language");
   if (kept === "en" || kept === "ko") language = kept;

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
-from serving import Client
+from serving import ARGS, Client, chromium, serving, toy_desk
+from tab import Page
 
 from dragkit import Editor
 from dragkit.model import StableDiffusion
@@ -33,3 +35,25 @@ def desk(tiny: StableDiffusion) -> Iterator[Desk]:
 @pytest.fixture
 def client(desk: Desk) -> Client:
     return Client(desk)
+
+
+@pytest.fixture(scope="package")
+def address() -> Iterator[str]:
+    with serving(toy_desk()) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Page]:
+    opened = Page(browser, address)
+    yield opened
+    opened.close()

@@ -2,140 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-from serving import ARGS, chromium, serving, toy_desk, until
+from serving import serving, toy_desk, until
+from tab import Page, apple, colour, strip
 
-from dragkit import pictures
-from dragkit.toy.scenes import sample
+from dragkit import Drag, pictures
+from dragkit.warp import field
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-SHOTS = os.environ.get("STUDIO_SHOTS")  # a folder for pictures of the page, to be looked at
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving(toy_desk()) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
-        yield opened
-        opened.close()
-
-
-class Page:
-    """A tab with the studio, and the moves of a hand."""
-
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1360, "height": 820}, accept_downloads=True, **context)
-        self.tab = self.context.new_page()
-        self.errors: list[str] = []
-        self.own = (address, "blob:", "data:")
-        self.asked: list[str] = []
-        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.tab.on("request", lambda request: self.asked.append(request.url))
-        self.tab.goto(address)
-
-    def says(self, code: str) -> Any:
-        return self.tab.evaluate(f"() => {{ const {{ app, stage }} = studio; return {code} }}")
-
-    def until(self, code: str, limit: float = 60.0) -> Any:
-        return until(lambda: self.says(code), code, limit)
-
-    def open_scene(self, number: int) -> None:
-        self.tab.get_by_role("button", name=f"Scene {number + 1}").click()
-        self.until("app.entry && app.pixels(app.picture)")
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """The place on the screen of a point in the picture."""
-        view, box = self.says("stage.view"), self.says("stage.canvas.getBoundingClientRect().toJSON()")
-        return box["x"] + view["x"] + x * view["scale"], box["y"] + view["y"] + y * view["scale"]
-
-    def click(self, x: float, y: float, **how: Any) -> None:
-        self.tab.mouse.click(*self.at(x, y), **how)
-
-    def drag(self, *points: tuple[float, float]) -> None:
-        self.press(*points)
-        self.tab.mouse.up()
-
-    def press(self, *points: tuple[float, float]) -> None:
-        """Press at the first point and pull to the others, without letting go."""
-        self.tab.mouse.move(*self.at(*points[0]))
-        self.tab.mouse.down()
-        for point in points[1:]:
-            self.tab.mouse.move(*self.at(*point), steps=6)
-
-    def tool(self, name: str) -> None:
-        self.tab.get_by_role("toolbar").get_by_role("button", name=name).click()
-
-    def quick(self, steps: int) -> None:
-        """Few steps: the tests are about the page."""
-        self.says(f"(app.choices = {{ ...app.choices, steps: {steps} }}, app.changed())")
-
-    def run(self, limit: float = 120.0) -> None:
-        before = self.says("app.entries.size")
-        self.tab.get_by_role("button", name="Run", exact=True).click()
-        self.until(f"!app.running && app.entries.size > {before}", limit)
-
-    def downloaded(self) -> bytes:
-        with self.tab.expect_download() as download:
-            self.tab.get_by_role("button", name="Download PNG").click()
-        return Path(download.value.path()).read_bytes()
-
-    def canvas(self) -> np.ndarray:
-        """What the canvas shows, [h, w, 3], in pixels of the screen."""
-        box = self.says("stage.canvas.getBoundingClientRect().toJSON()")
-        clip = {key: box[key] for key in ("x", "y", "width", "height")}
-        return np.asarray(Image.open(io.BytesIO(self.tab.screenshot(clip=clip))).convert("RGB"))
-
-    def shot(self, name: str) -> None:
-        if SHOTS:
-            self.tab.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.errors == []
-        assert [url for url in self.asked if not url.startswith(self.own)] == []
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Page]:
-    opened = Page(browser, address)
-    yield opened
-    opened.close()
-
-
-def strip(*names: str) -> None:
-    """The page at three moments side by side, for the documentation."""
-    if SHOTS:
-        shots = [Image.open(Path(SHOTS) / f"{name}.png").convert("RGB") for name in names]
-        width, height = shots[0].width // 2, shots[0].height // 2
-        whole = Image.new("RGB", (len(shots) * (width + 8) - 8, height), "white")
-        for number, shot in enumerate(shots):
-            whole.paste(shot.resize((width, height), Image.Resampling.LANCZOS), (number * (width + 8), 0))
-        whole.save(Path(SHOTS) / "studio.jpg", quality=86)
-
-
-def apple() -> tuple[np.ndarray, np.ndarray]:
-    """The first built-in scene: its picture, and the mask of its apple."""
-    scene = sample(9, "dev", (128, 128), "still")
-    return scene.picture(), scene.mask(0)
-
-
-def colour(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return picture[mask].astype(float).mean(0)
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
 def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -> None:
@@ -197,7 +76,7 @@ def test_points_in_a_painted_mask_are_pulled_and_stopped(page: Page) -> None:
     page.drag((40, 92), (60, 92))
     page.tool("Drag points")
     page.press((60, 50), (56, 40), (50, 30))
-    page.until("stage.live.shows && stage.live.lattice")
+    page.until("stage.live.shows && stage.live.bent")
     page.until("app.plan.arrows[0].to.x < 52")
     page.shot("points")
     page.tab.mouse.up()
@@ -221,6 +100,28 @@ def test_points_in_a_painted_mask_are_pulled_and_stopped(page: Page) -> None:
     page.shot("stopped")
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_page_bends_as_the_server_does(page: Page, masked: bool) -> None:
+    page.open_scene(2)
+    arrows = [((50.0, 40.0), (70.0, 52.0)), ((100.0, 60.0), (100.0, 60.0)), ((60.0, 70.0), (48.0, 74.0))]
+    told = ", ".join(f"{{ from: {{ x: {p[0]}, y: {p[1]} }}, to: {{ x: {q[0]}, y: {q[1]} }} }}" for p, q in arrows)
+    inside = "(_, i) => +(i % 160 >= 20 && i % 160 < 130 && i < 14400)"
+    box = f"{{ width: 160, height: 96, data: new Uint8Array(160 * 96).map({inside}) }}"
+    page.says(f"app.wish({{ arrows: [{told}], selection: {box if masked else 'null'} }})")
+    page.until("stage.live.bent && stage.live.bent.plan === app.plan")
+    found = np.array(page.says("stage.live.bent.of.offsets")).reshape(33, 33, 2)
+    edit = Drag(
+        handles=[p for p, _ in arrows],
+        targets=[q for _, q in arrows],
+        mask={"box": (20, 0, 130, 90)} if masked else None,
+    )
+    wanted = field(edit, (160, 96)).lattice()
+    apart = np.linalg.norm(found - wanted, axis=-1)
+    assert np.linalg.norm(wanted, axis=-1).max() > 15
+    assert apart.mean() < 0.35
+    assert np.quantile(apart, 0.95) < 2
+
+
 def test_an_object_is_copied_into_another_picture_and_erased_from_this(page: Page) -> None:
     page.open_scene(0)
     rows, columns = np.nonzero(apple()[1])
@@ -231,7 +132,7 @@ def test_an_object_is_copied_into_another_picture_and_erased_from_this(page: Pag
     page.tab.get_by_role("button", name="Erase it").click()
     page.until("stage.live.settled && stage.live.settled.plan === app.plan")
     page.shot("erased")
-    page.tab.locator("body").evaluate("() => studio.app.openScene(2)")
+    page.tab.evaluate("() => studio.openScene(2)")
     page.until("app.picture && app.picture.width === 160 && app.pixels(app.picture)")
     page.tab.get_by_role("button", name="Paste object").click()
     page.until("app.plan.changes.length === 1 && app.active === app.plan.changes[0].id")

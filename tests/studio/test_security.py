@@ -15,8 +15,8 @@ ROUTES = [
     ("GET", "/api/scenes/0.png"), ("GET", "/api/pictures/x.png"), ("GET", "/api/results/x.png"), ("GET", "/api/jobs/x"),
     ("GET", "/api/workspace/x"),
     ("GET", "/api/jobs/x/events"), ("POST", "/api/jobs"), ("POST", "/api/preview"), ("POST", "/api/pick"),
-    ("POST", "/api/field"), ("POST", "/api/pictures"), ("POST", "/api/drawings"), ("DELETE", "/api/jobs/x"),
-    ("POST", "/mcp"), ("GET", "/nosuch"),
+    ("POST", "/api/field"), ("POST", "/api/landmarks"), ("POST", "/api/pictures"), ("POST", "/api/drawings"),
+    ("DELETE", "/api/jobs/x"), ("POST", "/mcp"), ("GET", "/nosuch"),
 ]  # fmt: skip
 
 

@@ -47,6 +47,18 @@ class Picked(Frozen):
     png: str
 
 
+class Faced(Frozen):
+    """Where are the landmarks of the face in a picture that was sent?"""
+
+    sha256: Sha256
+
+
+class Landmarks(Frozen):
+    """The 68 landmarks of a face (iBUG order), (x, y) px."""
+
+    points: list[Point]
+
+
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 

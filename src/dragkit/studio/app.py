@@ -25,7 +25,7 @@ from dragkit.edits import Request, explain, told
 from dragkit.previews import preview
 from dragkit.records import Drawing
 from dragkit.studio import asked, mcp, opening, scenes, workspace
-from dragkit.studio.api import About, Lattice, Moved, Opened, Picked, Picking, Trouble
+from dragkit.studio.api import About, Faced, Landmarks, Lattice, Moved, Opened, Picked, Picking, Trouble
 from dragkit.studio.desk import Desk, Missing, Settings
 from dragkit.studio.jobs import ENDED, Full, Job, Status
 from dragkit.studio.security import LOCAL, Gate, TooLarge, is_loopback
@@ -152,6 +152,14 @@ def _at_once(app: FastAPI, desk: Desk) -> None:
         """The object under a point or in a box."""
         mask = desk.pick(wish.sha256, wish.point, wish.box)
         return Picked(png=base64.b64encode(pictures.encode_png(mask)).decode())
+
+    @app.post("/api/landmarks", response_model=Landmarks, responses=REFUSALS)
+    def landmarks(wish: Faced) -> Landmarks:
+        """The landmarks of the one face that fills a picture, by the small network that knows drawn faces."""
+        from dragkit.toy.landmarks import detect
+
+        found = detect(pictures.decode(desk.picture(wish.sha256)))
+        return Landmarks(points=[(float(x), float(y)) for x, y in found])
 
     @app.post("/api/field", response_model=Lattice, responses=REFUSALS)
     def lattice(wish: Moved) -> Lattice:

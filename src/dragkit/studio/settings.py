@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal
 
-from dragkit.edits import Drag, Edit, Move, Paste, Remove, Replace, Reprompt
+from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.methods import METHODS, default, for_model
 from dragkit.methods.method import Method
 from dragkit.studio.api import Setting, Way
@@ -20,7 +20,7 @@ def ways(model: str) -> list[Way]:
 
 def defaults() -> dict[str, str]:
     """The methods where none is named, by the kind of edit; words with points after them are a kind of their own."""
-    forms: tuple[type[Edit], ...] = (Move, Remove, Replace, Paste, Drag, Reprompt)
+    forms: tuple[type[Edit], ...] = (Move, Remove, Replace, Paste, Drag, Face, Reprompt)
     known = {str(form.model_fields["kind"].default): default([form.model_construct()]) for form in forms}
     return {**known, "reprompt+drag": default([Reprompt.model_construct(), Drag.model_construct()])}
 

@@ -10,11 +10,11 @@ from pydantic.json_schema import models_json_schema
 
 from dragkit.edits import Request
 from dragkit.records import Drawing
-from dragkit.studio.api import About, Lattice, Moved, Opened, Picked, Picking, Trouble
+from dragkit.studio.api import About, Faced, Landmarks, Lattice, Moved, Opened, Picked, Picking, Trouble
 from dragkit.studio.jobs import Status
 
-ASKED = (Request, Drawing, Picking, Moved)
-ANSWERED = (Status, Opened, Picked, Lattice, About, Trouble)
+ASKED = (Request, Drawing, Picking, Faced, Moved)
+ANSWERED = (Status, Opened, Picked, Landmarks, Lattice, About, Trouble)
 PLAIN = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}
 Schema = Mapping[str, Any]
 
