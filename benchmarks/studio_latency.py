@@ -62,14 +62,15 @@ WATCH = """() => {
       if (log.kind === "arrow") log.bar.push([tip, at]);
       for (const move of log.moves) if (move.shown === null && reached >= move.x - 1.5) move.shown = now;
     }
-    if (log.wait && log.wait()) {
+    if (log.there) {
       log.waits.push(now - log.since());
-      log.wait = null;
+      log.wait = log.there = null;
     }
   };
   const channel = new MessageChannel();
   channel.port1.onmessage = look;
   const frame = () => requestAnimationFrame(() => {
+    log.there = log.wait && log.wait(); // what is so before a frame is in it
     channel.port2.postMessage(0); // comes after the frame is painted
     frame();
   });

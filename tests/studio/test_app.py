@@ -15,6 +15,7 @@ from serving import png, until
 from dragkit import pictures
 from dragkit.edits import Request
 from dragkit.studio import asked
+from dragkit.studio.jobs import Job
 
 
 def text(pixels):
@@ -94,6 +95,34 @@ def test_a_picture_is_drawn_and_its_trajectory_kept(client, desk):
     wish = client.wish(pictures.decode(data))
     assert client.job(wish)["state"] == "done"
     assert len(desk.sources(desk.editor("tiny")).shelf) == known, "nothing was inverted"
+
+
+def test_a_drawn_picture_whose_trajectory_is_forgotten_is_drawn_again(client, desk, monkeypatch):
+    shown, show = [], Job.show
+    monkeypatch.setattr(Job, "show", lambda job, phase, *how: (shown.append(phase), show(job, phase, *how)))
+    status = client.job({"prompt": "a disc", "model": "tiny", "steps": 2, "size": [64, 48]}, "/api/drawings")
+    sent = client.http.post("/api/pictures", content=client.http.get(status["results"][0]["url"]).content).json()
+    wish = client.wish(np.zeros((48, 64, 3), np.uint8)) | {"image": {"name": sent["name"], "sha256": sent["sha256"]}}
+
+    def edited(**more):
+        """The result, and the phases it took."""
+        shown.clear()
+        found = client.job({**wish, "method": "dragondiffusion", **more})["results"][0]["url"]
+        return pictures.decode(client.http.get(found).content), {*shown} & {"drawing", "inverting"}
+
+    kept, phases = edited()
+    assert phases == set(), "its trajectory is known"
+    desk._sources = None
+    again, phases = edited()
+    assert phases == {"drawing"}
+    assert np.array_equal(again, kept), "the same result"
+    assert edited()[1] == set(), "it is kept again"
+    desk._sources = None
+    assert edited(steps=3)[1] == {"inverting"}, "with other steps it has none"
+    desk._sources = None
+    assert edited(prompt="a square")[1] == {"inverting"}, "nor with other words"
+    desk._sources = None
+    assert "drawing" not in edited(method="warp")[1], "nor is it drawn for who reads none of it"
 
 
 def test_a_stream_tells_a_job_from_beginning_to_end(client, picture):

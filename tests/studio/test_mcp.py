@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import itertools
+import json
 
+import anyio
 import numpy as np
 import pytest
+from serving import until
 
 from dragkit import pictures
+from dragkit.studio import mcp
+from dragkit.studio.jobs import Job
 
 
 @pytest.fixture
@@ -44,6 +51,68 @@ def test_an_assistant_picks_an_object_and_moves_it(client, ask, picture):
     assert (made["width"], made["height"]) == (64, 48)
     again = {**wish, "image": {"name": made["name"], "sha256": made["sha256"]}}
     assert "isError" not in ask("tools/call", name="edit_picture", arguments=again)["result"]
+
+
+def streamed(client, token, **params):
+    """The messages that come to a call which asks for progress."""
+    call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {**params, "_meta": {"progressToken": token}}}
+    answer = client.http.post("/mcp", json=call, headers={"accept": "application/json, text/event-stream"})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+
+def test_an_assistant_is_told_how_far_an_edit_is(client, picture):
+    wish = client.wish(picture, steps=25)
+    *told, last = streamed(client, "mine", name="edit_picture", arguments=wish)
+    assert last["id"] == 7
+    assert last["result"]["structuredContent"]["pictures"][0]["width"] == 64
+    assert {message["method"] for message in told} == {"notifications/progress"}
+    assert {message["params"]["progressToken"] for message in told} == {"mine"}
+    steps = [message["params"]["progress"] for message in told]
+    assert len(steps) > 1
+    assert all(a < b for a, b in itertools.pairwise(steps))
+    assert "editing" in {message["params"]["message"].split()[0] for message in told}
+
+
+def test_progress_grows_through_all_phases():
+    progress, job = mcp.Progress(5), Job(lambda _: None)
+    for phase, done, total in (
+        ("", 0, 0),
+        ("inverting", 1, 2),
+        ("inverting", 2, 2),
+        ("editing", 0, 3),
+        ("editing", 2, 3),
+    ):
+        job.show(phase, done, total, None)
+        progress(job)
+        progress(job)  # nothing new is not told again
+    told = [progress.waiting.get_nowait()["params"] for _ in range(progress.waiting.qsize())]
+    assert [t["progress"] for t in told] == [0, 1, 2, 4]
+    assert [t["message"] for t in told] == ["waiting", "inverting 1/2", "inverting 2/2", "editing 2/3"]
+
+
+def test_progress_of_what_is_refused_or_at_once_is_its_answer_alone(client, ask):
+    (refused,) = streamed(client, 3, name="open_scene", arguments={"number": 99})
+    assert refused["result"]["isError"]
+    (found,) = streamed(client, 3, name="open_scene", arguments={"number": 1})
+    assert found["result"]["content"][0]["type"] == "image"
+    meta = {"progressToken": 3}
+    assert ask("tools/call", name="open_scene", arguments={}, _meta=meta)["result"], "JSON for who takes no stream"
+
+
+def test_a_call_that_is_left_stops_its_job(client, desk, picture):
+    async def left():
+        asked = client.wish(picture, steps=900)
+        given = {"name": "edit_picture", "arguments": asked}
+        stream = mcp._streamed(desk, 7, "tools/call", given, "mine")
+        await anext(stream)
+        (job,) = desk.line._known.values()
+        await stream.aclose()
+        await asyncio.sleep(0.2)
+        return job
+
+    job = anyio.run(left)
+    until(lambda: job.state == "stopped", "the job to stop")
 
 
 def test_an_assistant_draws_and_opens(ask):

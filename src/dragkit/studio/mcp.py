@@ -1,4 +1,5 @@
-"""The Model Context Protocol over HTTP, so that assistants edit pictures: stateless, one JSON answer to every call.
+"""The Model Context Protocol over HTTP, so that assistants edit pictures: stateless, one JSON answer to every call, or
+a stream of progress that ends with it where the call asks for that.
 
 Specification 2025-06-18, streamable HTTP. Pictures that a tool gives back are kept by their SHA-256, so that the next
 call can name them.
@@ -8,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi import Request as Call
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
 
 import dragkit
@@ -28,7 +30,9 @@ from dragkit.studio.desk import Desk, Missing
 
 VERSION = "2025-06-18"
 Json = dict[str, Any]
-Tool = tuple[str, type[BaseModel], Callable[[Desk, Any], Awaitable[Json]]]
+Tell = Callable[[jobs.Job], None]  # called now and then while a job is done
+Tool = tuple[str, type[BaseModel], Callable[[Desk, Any, Tell], Awaitable[Json]]]
+TICK = 0.05  # s between looks at a job: shorter than a step of the smallest model
 
 
 def add(app: FastAPI, desk: Desk) -> None:
@@ -46,14 +50,58 @@ def add(app: FastAPI, desk: Desk) -> None:
             return Response(status_code=202)
         given = message.get("params")
         params = given if isinstance(given, dict) else {}
-        return JSONResponse(await _answer(desk, message["id"], message["method"], params))
+        token = _token(params)
+        if token is not None and "text/event-stream" in call.headers.get("accept", ""):
+            stream = _streamed(desk, message["id"], message["method"], params, token)
+            return StreamingResponse(stream, media_type="text/event-stream")
+        return JSONResponse(await _answer(desk, message["id"], message["method"], params, lambda _: None))
 
     @app.get("/mcp", include_in_schema=False)
     def no_stream() -> Response:
         return Response(status_code=405, headers={"allow": "POST"})
 
 
-async def _answer(desk: Desk, name: Any, method: str, given: Json) -> Json:
+def _token(params: Json) -> str | int | None:
+    """What a call wants its progress to be told under, if it does."""
+    meta = params.get("_meta")
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    return token if isinstance(token, str | int) else None
+
+
+class Progress:
+    """What is told of a job: steps done in all phases so far, which only grow, and the phase in words."""
+
+    def __init__(self, token: str | int) -> None:
+        self._token, self._phase, self._before, self._last = token, "", 0, 0
+        self._told = -1
+        self.waiting: asyncio.Queue[Json | None] = asyncio.Queue()
+
+    def __call__(self, job: jobs.Job) -> None:
+        if job.phase != self._phase:
+            self._phase, self._before, self._last = job.phase, self._before + self._last, 0
+        self._last = max(self._last, job.done)
+        done = self._before + self._last
+        if done > self._told:
+            steps = f" {job.done}/{job.total}" if job.total else ""
+            told = {"progressToken": self._token, "progress": done, "message": f"{job.phase or 'waiting'}{steps}"}
+            self.waiting.put_nowait({"jsonrpc": "2.0", "method": "notifications/progress", "params": told})
+            self._told = done
+
+
+async def _streamed(desk: Desk, name: Any, method: str, given: Json, token: str | int) -> AsyncIterator[str]:
+    """Server-sent events: progress while the call is answered, then the answer. Who goes away stops it."""
+    progress = Progress(token)
+    answer = asyncio.ensure_future(_answer(desk, name, method, given, progress))
+    answer.add_done_callback(lambda _: progress.waiting.put_nowait(None))
+    try:
+        while (told := await progress.waiting.get()) is not None:
+            yield f"event: message\ndata: {json.dumps(told)}\n\n"
+        yield f"event: message\ndata: {json.dumps(answer.result())}\n\n"
+    finally:
+        answer.cancel()
+
+
+async def _answer(desk: Desk, name: Any, method: str, given: Json, tell: Tell) -> Json:
     match method:
         case "initialize":
             about = {"name": "dragkit", "version": dragkit.__version__}
@@ -64,18 +112,18 @@ async def _answer(desk: Desk, name: Any, method: str, given: Json) -> Json:
         case "tools/list":
             return _right(name, {"tools": [_told(tool) for tool in TOOLS]})
         case "tools/call" if given.get("name") in TOOLS:
-            return _right(name, await _done(desk, TOOLS[given["name"]], given.get("arguments") or {}))
+            return _right(name, await _done(desk, TOOLS[given["name"]], given.get("arguments") or {}, tell))
         case "tools/call":
             return _wrong(name, -32602, f"there is no tool {given.get('name')}; give one of {', '.join(TOOLS)}")
         case _:
             return _wrong(name, -32601, f"there is no method {method}")
 
 
-async def _done(desk: Desk, tool: Tool, given: Json) -> Json:
+async def _done(desk: Desk, tool: Tool, given: Json, tell: Tell) -> Json:
     """What a tool gives back; what is refused is told in one sentence, which assistants read."""
     _, form, work = tool
     try:
-        return await work(desk, form.model_validate(given))
+        return await work(desk, form.model_validate(given), tell)
     except ValidationError as error:
         sentence = explain(error)
     except (ValueError, Missing, jobs.Full) as error:
@@ -109,13 +157,14 @@ def _shown(desk: Desk, found: list[bytes], notes: list[str]) -> Json:
     return {"content": content, "structuredContent": {"pictures": kept, "notes": notes}}
 
 
-async def _finished(desk: Desk, work: Callable[[jobs.Job], None]) -> Json:
+async def _finished(desk: Desk, work: Callable[[jobs.Job], None], tell: Tell) -> Json:
     """A job waited for; it is stopped where the assistant goes away."""
     job = desk.line.put(work)
     job.watchers += 1
     try:
         while job.state not in jobs.ENDED:
-            await asyncio.sleep(0.05)
+            tell(job)
+            await asyncio.sleep(TICK)
     finally:
         job.watchers -= 1
         if job.state not in jobs.ENDED:
@@ -126,14 +175,14 @@ async def _finished(desk: Desk, work: Callable[[jobs.Job], None]) -> Json:
     return _shown(desk, [data for name in names if (data := desk.results.get(name)) is not None], job.notes)
 
 
-async def _edit(desk: Desk, request: Request) -> Json:
+async def _edit(desk: Desk, request: Request, tell: Tell) -> Json:
     from dragkit.studio import work
 
     request, whole, picture = await asyncio.to_thread(asked.able, request, desk)
-    return await _finished(desk, partial(work.edit, desk, request, whole, picture, False))
+    return await _finished(desk, partial(work.edit, desk, request, whole, picture, False), tell)
 
 
-async def _preview(desk: Desk, request: Request) -> Json:
+async def _preview(desk: Desk, request: Request, _: Tell) -> Json:
     def seen() -> bytes:
         whole, picture = asked.settled(request, desk)
         return pictures.encode_png(preview(picture, whole.edits))
@@ -141,14 +190,14 @@ async def _preview(desk: Desk, request: Request) -> Json:
     return _shown(desk, [await asyncio.to_thread(seen)], [])
 
 
-async def _draw(desk: Desk, drawing: Drawing) -> Json:
+async def _draw(desk: Desk, drawing: Drawing, tell: Tell) -> Json:
     from dragkit.studio import work
 
     asked.drawable(drawing, desk)
-    return await _finished(desk, partial(work.draw, desk, drawing))
+    return await _finished(desk, partial(work.draw, desk, drawing), tell)
 
 
-async def _pick(desk: Desk, wish: Picking) -> Json:
+async def _pick(desk: Desk, wish: Picking, _: Tell) -> Json:
     mask = await asyncio.to_thread(desk.pick, wish.sha256, wish.point, wish.box)
     png = base64.b64encode(pictures.encode_png(mask)).decode()
     image = {"type": "image", "data": png, "mimeType": "image/png"}
@@ -156,7 +205,7 @@ async def _pick(desk: Desk, wish: Picking) -> Json:
     return {"content": [image, text], "structuredContent": {"mask": {"png": png}}}
 
 
-async def _scene(desk: Desk, wish: Scene) -> Json:
+async def _scene(desk: Desk, wish: Scene, _: Tell) -> Json:
     opened = scenes.opened(wish.number, desk)
     return _shown(desk, [desk.picture(opened.sha256)], [opened.prompt])
 

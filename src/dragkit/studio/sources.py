@@ -1,7 +1,9 @@
-"""Sources are kept: the second edit of a picture with the same words and steps inverts nothing."""
+"""Sources are kept: the second edit of a picture with the same words and steps inverts nothing. A picture that was
+drawn has a trajectory of its own, which is drawn again where it is not kept any more."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +15,13 @@ from dragkit.editor import Editor
 from dragkit.edits import Request
 from dragkit.methods.method import Method
 from dragkit.pictures import Pixels, pixel_hash
+from dragkit.records import Drawing, generated_by
 from dragkit.source import Progress, Source
 from dragkit.studio.shelf import Shelf
+
+SAME = (
+    1.0  # mean difference in grey levels below which it is the picture (another machine rounds), as for `dragkit run`
+)
 
 
 def size(source: Source) -> int:
@@ -55,6 +62,12 @@ class Sources:
         by its name."""
         if (known := self._known(editor, picture, request, method)) is not None:
             return known
+        if (drawing := drawable(editor, request, method)) is not None:
+            again = drawn(editor, drawing, tell("drawing"))
+            if again.picture.shape == picture.shape and np.abs(again.picture.astype(int) - picture).mean() <= SAME:
+                again = dataclasses.replace(again, picture=picture)
+                self.keep(editor, again, drawing.negative_prompt)
+                return again
         lora = None
         if method.lora is not None:
             lora = editor.memorise(picture, request.prompt, how=method.lora, progress=tell("memorising"))
@@ -83,6 +96,31 @@ class Sources:
         if found is None or not np.array_equal(found.picture, picture):
             return None
         return found if found.top >= found.schedule.up_to(method.depth(request.edits)) else None
+
+
+def drawable(editor: Editor, request: Request, method: Method) -> Drawing | None:
+    """How the picture of a request was drawn, if these weights drew it with the words and steps that the edit has."""
+    if method.lora is not None or not method.depth(request.edits):
+        return None
+    made = generated_by(request)
+    if made is None or made.weights != editor.weights_hash or made.drawing.guidance == 1:
+        return None
+    drawing = made.drawing
+    alike = request.prompt in ("", drawing.prompt) and request.negative_prompt == drawing.negative_prompt
+    return drawing if alike and drawing.steps == (request.steps or method.steps) else None
+
+
+def drawn(editor: Editor, drawing: Drawing, progress: Progress) -> Source:
+    """A picture drawn of a prompt, with its trajectory."""
+    return editor.generate(
+        drawing.prompt,
+        size=drawing.size,
+        seed=drawing.seed,
+        steps=drawing.steps,
+        guidance=drawing.guidance,
+        negative_prompt=drawing.negative_prompt,
+        progress=progress,
+    )
 
 
 def _key(editor: Editor, picture: Pixels, request: Request, method: Method) -> str:

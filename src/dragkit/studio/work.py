@@ -28,6 +28,7 @@ from dragkit.studio import workspace
 from dragkit.studio.clock import Clock
 from dragkit.studio.desk import Desk
 from dragkit.studio.jobs import Job, Made, Stopped
+from dragkit.studio.sources import drawable, drawn
 from dragkit.windows import Window
 
 OFTEN = 0.3  # s between previews at least
@@ -42,7 +43,8 @@ def edit(desk: Desk, asked: Request, request: Request, picture: pictures.Pixels,
     """Do a request. asked: as it came, for the record of the result where pictures are not embedded."""
     editor, method = _editor(desk, request, job), chosen(request)
     sources = desk.sources(editor)
-    wanted = request.window == "auto" and not sources.drawn(editor, picture, request, method)
+    whole = sources.drawn(editor, picture, request, method) or drawable(editor, request, method) is not None
+    wanted = request.window == "auto" and not whole  # a trajectory is of the whole picture
     window, edits = editor.frame(picture, request.edits, wanted)
     seen, inner = window.cut(picture), request.model_copy(update={"edits": edits})
     clock = Clock(desk.paces, _key(editor, inner, seen), _plan(desk, editor, seen, inner, method))
@@ -76,15 +78,7 @@ def draw(desk: Desk, drawing: Drawing, job: Job) -> None:
     levels = STEPS if drawing.steps is None else drawing.steps
     clock = Clock(desk.paces, (drawing.model, "draw", str(drawing.size)), {"drawing": levels})
     with stopping(editor, job):
-        source = editor.generate(
-            drawing.prompt,
-            size=drawing.size,
-            seed=drawing.seed,
-            steps=drawing.steps,
-            guidance=drawing.guidance,
-            negative_prompt=drawing.negative_prompt,
-            progress=_progress(job, clock, "drawing"),
-        )
+        source = drawn(editor, drawing, _progress(job, clock, "drawing"))
     desk.sources(editor).keep(editor, source, drawing.negative_prompt)
     used = {"steps": source.schedule.levels, "guidance": source.guidance, "size": source.size}
     text = records.generate_record(drawing.model_copy(update=used), editor.weights_hash, source.picture)
@@ -162,7 +156,8 @@ def _plan(desk: Desk, editor: Editor, seen: pictures.Pixels, request: Request, m
     """Steps of every phase."""
     levels = request.steps or method.steps
     known = desk.sources(editor).has(editor, seen, request, method)
-    plan = {} if known else {"inverting": math.ceil(levels * method.depth(request.edits))}
+    phase = "drawing" if drawable(editor, request, method) else "inverting"
+    plan = {} if known else {phase: math.ceil(levels * (1 if phase == "drawing" else method.depth(request.edits)))}
     ahead = method.warp_depth(request.edits)
     others = {"replace"} if ahead is not None else {"replace", "paste"}
     counted = math.ceil(levels * (ahead or 0)) + levels * sum(edit.kind in others for edit in request.edits)
