@@ -2,7 +2,7 @@
 
 import { Decoded } from "./decoded";
 import type { View } from "./geometry";
-import { type Mask, resized } from "./masks";
+import { enlarged, type Mask } from "./masks";
 import * as net from "./net";
 import { type Canvas, maskOf, unbase64 } from "./pixels";
 import type { About, Status } from "./schema";
@@ -44,6 +44,8 @@ export class App {
   private listeners = new Set<() => void>();
   private drawing = 0;
   private saving = 0;
+  private changes = 0; // so far, and how many of them are kept
+  private kept = 0;
 
   // ------------------------------------------------------------------------------------------------ what is shown
 
@@ -71,6 +73,7 @@ export class App {
   /** Let all views draw once, with the next frame; and keep what a reload must not lose. */
   changed(keep = true): void {
     if (keep) {
+      this.changes++;
       clearTimeout(this.saving);
       this.saving = window.setTimeout(() => void this.save(), 250);
     }
@@ -181,12 +184,18 @@ export class App {
       return net.pick({ sha256: name, point: point ?? null, box: box ?? null });
     };
     const found = await this.ask(() => this.sent(ask));
-    return found && resized(await maskOf(unbase64(found.png)), picture.width, picture.height);
+    return found && enlarged(await maskOf(unbase64(found.png)), picture.width, picture.height);
   }
 
   // ------------------------------------------------------------------------------------------------------ reload
 
+  /** Whether a reload would lose something. */
+  get unsaved(): boolean {
+    return this.kept < this.changes;
+  }
+
   async save(): Promise<void> {
+    const now = this.changes;
     if (!this.entries.size) return;
     const job = this.running && { id: this.running.id, parent: this.running.parent, plan: this.running.plan, label: this.running.label };
     const moments = this.undo.kept(SAVED);
@@ -194,6 +203,7 @@ export class App {
     const session = { id: this.session, time: Date.now(), entries: [...this.entries.values()], moments, at, choices: this.choices, job };
     try {
       await store.write(session);
+      this.kept = Math.max(this.kept, now);
     } catch {
       say(text("unsaved"), "bad");
     }

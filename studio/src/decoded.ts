@@ -27,8 +27,13 @@ export class Decoded {
   get({ file }: Picture): Canvas | null {
     const found = this.canvases.has(file) ? this.ready.get(file) : null;
     if (found) return found;
-    void this.decode(file);
+    this.prepare(file);
     return null;
+  }
+
+  /** Let a picture be decoded while the server is told of it; what is no picture does no harm. */
+  prepare(file: Blob): void {
+    this.decode(file).catch(() => undefined);
   }
 
   private decode(file: Blob): Promise<Canvas> {

@@ -146,6 +146,30 @@ export function resized(mask: Mask, width: number, height: number): Mask {
   return out;
 }
 
+/** A mask at a larger size, its rim smooth: a pixel is inside where the old one, between its pixels' centres, is half. */
+export function enlarged(mask: Mask, width: number, height: number): Mask {
+  if (width <= mask.width || height <= mask.height) return resized(mask, width, height);
+  const out = empty(width, height);
+  const [across, down] = [mask.width / width, mask.height / height];
+  const b = bounds(mask);
+  const rows = [Math.floor((b.y - 1) / down), Math.ceil((b.y + b.height + 1) / down)].map((y) => clamp(y, 0, height)) as [number, number];
+  const columns = [Math.floor((b.x - 1) / across), Math.ceil((b.x + b.width + 1) / across)].map((x) => clamp(x, 0, width)) as [number, number];
+  for (let y = rows[0]; y < rows[1]; y++) {
+    const v = clamp((y + 0.5) * down - 0.5, 0, mask.height - 1);
+    const [r, t] = [Math.floor(v), v - Math.floor(v)];
+    const [upper, lower] = [r * mask.width, Math.min(r + 1, mask.height - 1) * mask.width];
+    for (let x = columns[0]; x < columns[1]; x++) {
+      const u = clamp((x + 0.5) * across - 0.5, 0, mask.width - 1);
+      const [c, s] = [Math.floor(u), u - Math.floor(u)];
+      const d = Math.min(c + 1, mask.width - 1);
+      const top = mask.data[upper + c]! * (1 - s) + mask.data[upper + d]! * s;
+      const low = mask.data[lower + c]! * (1 - s) + mask.data[lower + d]! * s;
+      if (top * (1 - t) + low * t >= 0.5) out.data[y * width + x] = 1;
+    }
+  }
+  return out;
+}
+
 /** The edges between inside and outside as lines x0, y0, x1, y1, merged along rows and columns. */
 export function outline(mask: Mask): number[] {
   const { width, height, data } = mask;

@@ -15,10 +15,12 @@ export async function kept(opened: Opened, file: Blob | null = null): Promise<Pi
 }
 
 /** JPEGs are shown as they are: what the server makes of them is the same, and several times as large. */
-const own = (file: Blob, opened: Opened): Blob | null => (file.type === "image/jpeg" && !opened.scaled ? file : null);
+const JPEG = "image/jpeg";
+const own = (file: Blob, opened: Opened): Blob | null => (file.type === JPEG && !opened.scaled ? file : null);
 
 export async function open(app: App, file: Blob, name: string): Promise<void> {
   await app.ask(async () => {
+    if (file.type === JPEG) app.decoded.prepare(file);
     const opened = await net.send(file, name);
     if (opened.scaled) say(text("scaled", `${opened.width} × ${opened.height}`));
     if (!(await restored(app, opened, file))) app.begin(await kept(opened, own(file, opened)));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bounds, box, brush, centroid, empty, grown, holds, isEmpty, joined, outline, polygon, resized, without } from "../src/masks";
+import { bounds, box, brush, centroid, ellipse, empty, enlarged, grown, holds, isEmpty, joined, outline, polygon, resized, without } from "../src/masks";
 
 const count = (mask: { data: Uint8Array }) => mask.data.reduce((a, b) => a + b, 0);
 
@@ -62,5 +62,22 @@ describe("masks", () => {
     for (let i = 0; i < lines.length; i += 4) length += Math.hypot(lines[i + 2]! - lines[i]!, lines[i + 3]! - lines[i + 1]!);
     expect(lines.length).toBe(16);
     expect(length).toBe(14);
+  });
+});
+
+describe("a mask that grows with its picture", () => {
+  it("keeps its area, its place and a smooth rim", () => {
+    const small = ellipse(60, 40, { x: 12, y: 8 }, { x: 44, y: 30 });
+    const large = enlarged(small, 240, 160);
+    const truth = ellipse(240, 160, { x: 48, y: 32 }, { x: 176, y: 120 });
+    const off = (mask: { data: Uint8Array }) => mask.data.reduce((sum, v, i) => sum + Math.abs(v - truth.data[i]!), 0);
+    expect(off(large)).toBeLessThan(0.85 * off(resized(small, 240, 160)));
+    expect(centroid(large).x).toBeCloseTo(centroid(truth).x, 0);
+  });
+
+  it("reaches the picture's edge where it did, and is a plain copy where it does not grow", () => {
+    const all = box(9, 6, { x: 0, y: 0 }, { x: 9, y: 6 });
+    expect(count(enlarged(all, 31, 20))).toBe(620);
+    expect(enlarged(all, 9, 6)).toBe(all);
   });
 });

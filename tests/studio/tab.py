@@ -19,9 +19,12 @@ SHOTS = os.environ.get("STUDIO_SHOTS")  # a folder for pictures of the page, to 
 class Page:
     """A tab, and what a person does in it."""
 
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+    def __init__(self, browser: Any, address: str, before: str = "", **context: Any) -> None:
+        """before: a function in JavaScript that runs ahead of the page's own."""
         self.context = browser.new_context(viewport={"width": 1360, "height": 820}, accept_downloads=True, **context)
         self.tab = self.context.new_page()
+        if before:
+            self.tab.add_init_script(f"({before})()")
         self.errors: list[str] = []
         self.own = (address, "blob:", "data:")
         self.asked: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,7 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     page.until("!app.entry.result && app.plan.changes.length === 1")
     page.tab.get_by_role("button", name="Redo").click()
     page.until("app.entry.result")
-    page.until("!app.saving || true")
-    page.tab.wait_for_timeout(500)
+    page.until("!app.unsaved")
     page.tab.reload()
     page.until("app.entry && app.entry.result && app.entries.size === 2")
     assert pictures.decode(page.downloaded()).tobytes() == result.tobytes()
@@ -242,13 +242,47 @@ def test_a_reload_does_not_lose_the_job_and_seeds_stand_side_by_side(page: Page)
     how = "method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } }"
     page.says(f"(app.choices = {{ ...app.choices, count: 2, {how} }})")
     page.tab.get_by_role("button", name="Run", exact=True).click()
-    page.until("app.running && app.running.status && app.running.status.state === 'running'")
-    page.tab.wait_for_timeout(400)
+    page.until("app.running && app.running.status && app.running.status.state === 'running' && !app.unsaved")
     page.tab.reload()
     page.until("app.entry && app.running")
     page.until("!app.running && app.entries.size === 3", 120)
     assert page.says("[...app.entries.values()].slice(1).map(e => e.seed)") == [0, 1]
+    side_by_side(page)
+    page.until("!app.unsaved")
+    page.tab.reload()
+    page.until("app.entry && app.pixels(app.picture)")
+    page.tab.keyboard.press("g")
+    page.until("app.variants")
+    assert page.tab.locator(".choice").count() == 3, "they still belong together"
+    page.tab.keyboard.press("Escape")
+    page.until("!app.variants")
+
+
+def side_by_side(page: Page) -> None:
+    """Two results and the original are shown at once; one is taken by keys, and compared with the other."""
+    page.until("app.variants && document.querySelectorAll('.choice img').length === 3")
+    page.until("[...document.querySelectorAll('.choice img')].every((image) => image.complete && image.naturalWidth)")
     page.shot("seeds")
+    boxes = [tile.bounding_box() for tile in page.tab.locator(".choice").all()]
+    assert all(box["width"] > 250 and box["height"] > 150 for box in boxes)
+    lefts = sorted((box["x"], box["x"] + box["width"], box["y"], box["y"] + box["height"]) for box in boxes)
+    assert all(a[1] <= b[0] or a[3] <= b[2] or b[3] <= a[2] for a, b in itertools.combinations(lefts, 2)), (
+        "none overlap"
+    )
+    first = page.tab.get_by_role("button", name="Take Seed 0")
+    assert first.evaluate("(e) => e === document.activeElement"), "the shown one has the focus"
+    page.tab.keyboard.press("ArrowRight")
+    page.tab.keyboard.press("Enter")
+    page.until("!app.variants && app.entry.seed === 1")
+    page.tab.get_by_role("button", name="Side by side").click()
+    page.tab.get_by_role("button", name="Compare the current one with: Seed 0").click()
+    page.until("app.compare === 0.5 && !app.variants")
+    mine, other = page.says("[app.entry.id, app.against]")
+    assert page.says(f"app.entries.get('{other}').seed") == 0 != mine
+    page.until(f"stage.before() === app.pixels(app.entries.get('{other}').picture)")
+    page.shot("seeds-compared")
+    page.tab.keyboard.press("Escape")
+    page.until("app.compare === null && app.against === null")
 
 
 def test_a_picture_is_drawn_and_its_words_are_changed(page: Page) -> None:
@@ -316,12 +350,12 @@ def test_a_server_that_ends_in_mid_job_is_told_and_a_new_one_serves(browser: Any
 
 def test_a_second_tab_has_work_of_its_own(page: Page, address: str) -> None:
     page.open_scene(0)
-    page.tab.wait_for_timeout(500)
+    page.until("!app.unsaved")
     other = page.context.new_page()
     other.goto(address)
     other.get_by_role("button", name="Scene 3").click()
     until(lambda: other.evaluate("() => studio.app.picture && studio.app.picture.width === 160"), "the other tab")
-    other.wait_for_timeout(500)
+    until(lambda: other.evaluate("() => !studio.app.unsaved"), "the other tab to keep it")
     page.tab.reload()
     page.until("app.picture && app.picture.width === 128")
     other.reload()
