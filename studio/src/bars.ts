@@ -30,7 +30,7 @@ export function topBar(app: App, place: HTMLElement, stage: Stage, doings: Doing
   const mac = navigator.platform.startsWith("Mac");
   const meta = mac ? "⌘" : "Ctrl+";
   const name = h("span", { className: "name" });
-  const open = h("button", { type: "button", className: "plain", onclick: doings.open }, icon("open"), text("open"));
+  const open = h("button", { type: "button", className: "plain", "aria-label": text("open"), onclick: doings.open }, icon("open"), h("span", {}, text("open")));
   const undo = iconButton("undo", text("undo"), () => app.go(-1), `${meta}Z`);
   const redo = iconButton("redo", text("redo"), () => app.go(1), mac ? "⇧⌘Z" : "Ctrl+Y");
   const compare = iconButton("compare", text("compare"), () => toggleCompare(app), "C");
@@ -50,9 +50,10 @@ export function topBar(app: App, place: HTMLElement, stage: Stage, doings: Doing
     iconButton("fit", text("fit"), () => fit(app), "0"),
   );
   const json = iconButton("json", text("json"), doings.json);
-  const save = h("button", { type: "button", className: "plain", onclick: doings.download }, icon("download"), h("span", {}, text("download")));
+  const save = h("button", { type: "button", className: "plain", "aria-label": text("download"), onclick: doings.download }, icon("download"), h("span", {}, text("download")));
   const theme = iconButton("theme", text("theme"), toggleTheme);
   const keys = iconButton("keys", text("keys"), doings.keys, "?");
+  keys.classList.add("keys");
   const tongue = h("button", { type: "button", className: "plain tongue", lang: speaks() === "en" ? "ko" : "en" }, text("language"));
   tongue.addEventListener("click", () => {
     speak(speaks() === "en" ? "ko" : "en");

@@ -76,8 +76,7 @@ function likeness(app: App, change: Moving | Removing): HTMLElement | null {
     const drop = iconButton("close", `${text("delete")}: ${text("fillLike")}`, () => put(null));
     return h("p", { className: "like" }, h("span", {}, `${text("fillLike")} · ${extent(change.like)}`), drop);
   }
-  if (!selection && change.id !== app.active) return null;
-  if (!selection) return h("p", { className: "quiet like" }, text("fillLikeHint"));
+  if (!selection) return null;
   return h("button", { type: "button", className: "small like", onclick: () => put(selection) }, icon("look"), text("fillLikeThis"));
 }
 

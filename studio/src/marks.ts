@@ -186,7 +186,7 @@ export function cross(to: Pen, view: View, at: Point, radius: number, lines: boo
   }
 }
 
-export function slider(to: Pen, view: View, picture: { width: number; height: number }, share: number): void {
+export function slider(to: Pen, view: View, picture: { width: number; height: number }, share: number, names: readonly [string, string]): void {
   const x = toScreen(view, { x: picture.width * share, y: 0 }).x;
   const middle = toScreen(view, { x: 0, y: picture.height / 2 }).y;
   const [top, bottom] = [view.y, view.y + picture.height * view.scale];
@@ -214,4 +214,22 @@ export function slider(to: Pen, view: View, picture: { width: number; height: nu
     to.lineTo(x + side * 4, middle + 4);
   }
   to.stroke();
+  const right = toScreen(view, { x: picture.width, y: 0 }).x;
+  label(to, names[0], view.x + 10, top + 10, Math.min(x, right) - view.x - 20);
+  label(to, names[1], right - 10, top + 10, right - Math.max(x, view.x) - 20, true);
+}
+
+/** What a part of the picture is, in a corner of it; nothing where there is no room. */
+function label(to: Pen, words: string, x: number, y: number, room: number, ends = false): void {
+  to.font = "600 12px system-ui, sans-serif";
+  const wide = to.measureText(words).width + 18;
+  if (wide > room) return;
+  const left = ends ? x - wide : x;
+  to.beginPath();
+  to.roundRect(left, y, wide, 24, 12);
+  to.fillStyle = "rgba(14,15,18,.72)";
+  to.fill();
+  to.fillStyle = "#fff";
+  to.textBaseline = "middle";
+  to.fillText(words, left + 9, y + 12.5);
 }

@@ -59,7 +59,7 @@ async function finish(app: App, status: Status, parent: string, plan: Plan, name
       app.begin(picture);
       return;
     }
-    const more = { seed: made.seed, batch: status.id, whole: made.whole, plan, result: true };
+    const more = { seed: made.seed, batch: status.results.length > 1 ? status.id : null, whole: made.whole, plan, result: true };
     const { id } = app.enter(picture, parent, name, more);
     first ||= id;
   }

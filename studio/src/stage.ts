@@ -8,7 +8,8 @@ import { Live } from "./live";
 import * as marks from "./marks";
 import type { Mask } from "./masks";
 import { canvas, type Canvas, pen } from "./pixels";
-import type { Arrow, Picture } from "./state";
+import type { Arrow, Entry, Picture } from "./state";
+import { text } from "./texts";
 
 const LIGHT = 2048; // px above which a picture is drawn from a smaller one: 16 megapixels take too long for a frame
 const CRISP = 8; // screen pixels of a picture's pixel from which on squares are shown, not blurs
@@ -95,7 +96,7 @@ export class Stage {
     to.restore();
     to.setTransform(ratio, 0, 0, ratio, 0, 0);
     if (this.app.compare === null) this.drawOver(to, picture);
-    else marks.slider(to, this.view, picture, this.app.compare);
+    else marks.slider(to, this.view, picture, this.app.compare, this.names());
   }
 
   private small = new WeakMap<Canvas, Canvas>();
@@ -149,6 +150,12 @@ export class Stage {
     return found ? this.app.pixels(found.picture) : null;
   }
 
+  /** What is on the left of the slider, and on its right. */
+  private names(): [string, string] {
+    const { entry, entries, against } = this.app;
+    return [nameOf(entries.get(against ?? entry?.parent ?? "")), nameOf(entry)];
+  }
+
   private drawOver(to: CanvasRenderingContext2D, picture: Picture): void {
     const { plan, running, tool } = this.app;
     const { view } = this;
@@ -185,3 +192,7 @@ export class Stage {
     if (active && "place" in active) marks.frame(to, view, landed(active, this.live));
   }
 }
+
+/** A result by its seed, where others came with it; else by what was done. */
+const nameOf = (entry: Entry | null | undefined): string =>
+  entry?.result ? (entry.batch ? `${text("seed")} ${entry.seed}` : entry.label) : text("original");

@@ -36,13 +36,10 @@ function thumb(app: App, entry: Entry): HTMLElement {
   const shown = entry.id === app.entry?.id;
   const picture = h("img", { src: urlOf(entry), alt: "", decoding: "async" });
   const mark = entry.whole ? null : h("span", { className: "mark" }, text("stoppedMark"));
-  const caption = h("span", { className: "caption" }, entry.result ? `${entry.label}${entry.batch && siblingOf(app, entry) ? ` · ${entry.seed}` : ""}` : text("original"), mark);
+  const caption = h("span", { className: "caption" }, entry.result ? `${entry.label}${entry.batch ? ` · ${entry.seed}` : ""}` : text("original"), mark);
   const look = h("button", { type: "button", className: "thumb", title: name, "aria-label": name, "aria-current": String(shown), "data-id": entry.id, onclick: () => app.show(entry.id) }, picture, caption);
   const plan = entry.plan;
   const parent = entry.parent;
   const again = plan && parent && h("button", { type: "button", className: "again", title: text("again"), "aria-label": `${text("again")}: ${name}`, onclick: () => app.show(parent, plan) }, icon("again"));
   return h("div", { className: "shot" }, look, again || null);
 }
-
-/** Whether an entry has others that were asked for together with it. */
-const siblingOf = (app: App, entry: Entry): boolean => [...app.entries.values()].some((e) => e.batch === entry.batch && e.id !== entry.id);

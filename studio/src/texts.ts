@@ -29,7 +29,6 @@ const WORDS = {
   crossing: ["That outline crosses itself or holds nothing; draw round it once.", "윤곽이 엇갈리거나 비어 있습니다. 한 번만 둘러 그리세요."],
   asRegion: ["As region", "영역으로"],
   fillLike: ["Filled like the marked part", "표시한 부분처럼 채움"],
-  fillLikeHint: ["Select a part that the hole is to be filled like.", "빈 곳을 채울 본보기를 선택하세요."],
   fillLikeThis: ["Fill the hole like the selection", "선택처럼 빈 곳 채우기"],
   about: ["Words it is about", "바뀌는 낱말"],
   aboutHint: ["apple, blue 1.5", "apple, blue 1.5"],

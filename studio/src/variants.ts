@@ -7,18 +7,18 @@ import type { Entry } from "./state";
 import { urlOf } from "./strip";
 import { speaks, text } from "./texts";
 
-const GAP = 14; // px between tiles, as in style.css
+const GAP = 16; // px between tiles and round them, as in style.css
 const LINE = 34; // px of the line under each
 
-/** How many tiles stand in a row, so that they are as large as they can be. aspect: width by height of a picture. */
-export function columns(count: number, width: number, height: number, aspect: number): number {
-  const side = (n: number) => {
-    const rows = Math.ceil(count / n);
-    const wide = (width - GAP * (n + 1)) / n;
+/** How many tiles stand in a row, so that they are as large as they can be, and how wide each is. aspect: width by height. */
+export function arranged(count: number, width: number, height: number, aspect: number): { across: number; wide: number } {
+  const ways = Array.from({ length: count }, (_, i) => {
+    const across = i + 1;
+    const rows = Math.ceil(count / across);
     const high = (height - GAP * (rows + 1)) / rows - LINE;
-    return Math.min(wide, high * aspect);
-  };
-  return Array.from({ length: count }, (_, i) => i + 1).reduce((best, n) => (side(n) > side(best) ? n : best), 1);
+    return { across, wide: Math.floor(Math.max(40, Math.min((width - GAP * (across + 1)) / across, high * aspect))) };
+  });
+  return ways.reduce((best, way) => (way.wide > best.wide ? way : best));
 }
 
 export function variants(app: App, place: HTMLElement): () => void {
@@ -41,9 +41,12 @@ export function variants(app: App, place: HTMLElement): () => void {
     const parent = app.entries.get(app.entry?.parent ?? "");
     const shown = [...(parent ? [parent] : []), ...siblings(app)];
     place.setAttribute("aria-label", text("variants"));
-    across = columns(shown.length, place.clientWidth, place.clientHeight, app.picture.width / app.picture.height);
+    const aspect = app.picture.width / app.picture.height;
+    const way = arranged(shown.length, place.clientWidth, place.clientHeight, aspect);
+    across = way.across;
     place.style.setProperty("--across", String(across));
-    place.style.setProperty("--down", String(Math.ceil(shown.length / across)));
+    place.style.setProperty("--wide", `${way.wide}px`);
+    place.style.setProperty("--aspect", String(aspect));
     kept(place, [app.entry?.id, speaks(), ...shown.map((e) => e.id)].join(), () => shown.map((entry) => tile(app, entry)));
     if (opening) place.querySelector<HTMLElement>("[aria-current=true]")?.focus();
   };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { matched, pulledBy, SEVENTEEN, used } from "../src/faces";
 import { weights } from "../src/requests";
 import { asks, moves, NOTHING } from "../src/state";
-import { columns } from "../src/variants";
+import { arranged } from "../src/variants";
 
 const points = (n: number, x = 0) => Array.from({ length: n }, (_, i) => ({ x: i + x, y: 10 }));
 
@@ -43,8 +43,13 @@ describe("landmarks", () => {
   });
 });
 
-it("pictures side by side stand so that they are large", () => {
-  expect(columns(4, 1000, 700, 1)).toBe(2);
-  expect(columns(3, 1000, 400, 1)).toBe(3);
-  expect(columns(3, 360, 700, 1.5)).toBe(1);
+it("pictures side by side stand so that they are large, and fit", () => {
+  expect(arranged(4, 1000, 700, 1).across).toBe(2);
+  expect(arranged(3, 1000, 400, 1).across).toBe(3);
+  expect(arranged(3, 360, 700, 1.5).across).toBe(1);
+  for (const [count, width, height, aspect] of [[4, 1000, 700, 1], [9, 390, 300, 0.6], [5, 800, 800, 2.2]] as const) {
+    const { across, wide } = arranged(count, width, height, aspect);
+    expect(across * (wide + 16) + 16).toBeLessThanOrEqual(width);
+    expect(Math.ceil(count / across) * (wide / aspect + 34 + 16) + 16).toBeLessThanOrEqual(height + 1);
+  }
 });

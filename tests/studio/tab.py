@@ -95,13 +95,14 @@ class Page:
 
 
 def strip(*names: str) -> None:
-    """The page at three moments side by side, for the documentation."""
+    """The page at four moments, two by two, for the documentation."""
     if SHOTS:
         shots = [Image.open(Path(SHOTS) / f"{name}.png").convert("RGB") for name in names]
-        width, height = shots[0].width // 2, shots[0].height // 2
-        whole = Image.new("RGB", (len(shots) * (width + 8) - 8, height), "white")
+        width, height = shots[0].width * 3 // 5, shots[0].height * 3 // 5
+        whole = Image.new("RGB", (2 * width + 8, 2 * height + 8), "white")
         for number, shot in enumerate(shots):
-            whole.paste(shot.resize((width, height), Image.Resampling.LANCZOS), (number * (width + 8), 0))
+            place = (number % 2 * (width + 8), number // 2 * (height + 8))
+            whole.paste(shot.resize((width, height), Image.Resampling.LANCZOS), place)
         whole.save(Path(SHOTS) / "studio.jpg", quality=86)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from serving import serving, toy_desk, until
-from tab import Page, apple, colour, strip
+from tab import SHOTS, Page, apple, colour, strip
 
 from dragkit import Drag, pictures
 from dragkit.warp import field
@@ -39,9 +39,16 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     teal = colour(picture, mask)
     assert np.abs(there - teal).max() < 60, "the preview shows the apple at its new place"
 
-    page.quick(15)
+    if not SHOTS:  # pictures for the documentation are made with all steps
+        page.quick(15)
     page.run()
     page.shot("result")
+    if SHOTS:
+        page.tab.keyboard.press("c")
+        page.drag((64, 90), (70, 90))
+        page.shot("compared")
+        page.tab.keyboard.press("c")
+        strip("picked", "dragging", "result", "compared")
     data = page.downloaded()
     result = pictures.decode(data)
     assert result.shape == picture.shape
@@ -64,7 +71,6 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     assert pictures.decode(page.downloaded()).tobytes() == result.tobytes()
     page.tab.get_by_role("button", name="Undo").click()
     page.until("app.plan.changes.length === 1 && !app.entry.result")
-    strip("picked", "dragging", "result")
 
 
 def test_points_in_a_painted_mask_are_pulled_and_stopped(page: Page) -> None:
