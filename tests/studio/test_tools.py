@@ -12,8 +12,8 @@ import pytest
 from serving import png
 from tab import Page, apple, colour
 
-from dragkit import Drag, pictures, preview
-from dragkit.edits import FACE_17
+from dragkit import pictures, preview, records
+from dragkit.edits import FACE_17, Drag, Face, Move, Paste, Remove, Reprompt, Request
 from dragkit.toy.scenes import sample
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -286,3 +286,44 @@ def test_words_can_be_weighed_and_told_where_they_act(page: Page) -> None:
     assert edit["words"] == {"blue": 1.5, "apple": 1.0}
     assert edit["mask"]["png"]
     assert edit["target_mask"]["png"]
+
+
+def test_a_request_with_everything_in_it_comes_back_as_a_plan(page: Page) -> None:
+    face, other = sample(0, "dev", (128, 128), "face").picture(), sample(3, "dev", (160, 160), "face").picture()
+    outline = ((10.0, 10.0), (40.0, 10.0), (30.0, 40.0))
+    moved = tuple((x + 20, y + 5) for x, y in outline)
+    asked = Request(
+        image=face,
+        edits=(
+            Reprompt(
+                prompt="a sad face", source_prompt="a face", words={"sad": 1.5, "face": 1.0},
+                mask={"box": (10, 20, 40, 60)}, target_mask={"ellipse": (20, 20, 60, 80)},
+            ),
+            Move(mask={"polygon": outline}, offset=(6, -4), scale=1.5, angle=30, fill_like={"box": (0, 90, 30, 120)}),
+            Remove(mask={"ellipse": (80, 80, 120, 110)}),
+            Paste(reference=other, reference_mask={"box": (30, 40, 70, 60)}, offset=(3, 2)),
+            Drag(handles=((5, 6), (7, 8)), targets=((9, 10), (7, 8)), regions=((outline, moved),)),
+            Face(reference=other, points=17),
+        ),
+        reference_prompt="another face", window="off", seed=9,
+    )  # fmt: skip
+    result = pictures.encode_png(face, records.edit_record(asked, "none", True, False))
+    page.open_scene(0)
+    page.says("(window.pasting = false)")
+    page.tab.evaluate(DROPPED, [base64.b64encode(result).decode(), "result.png", "image/png"])
+    page.until("app.entries.size === 2 && app.entry.result")
+    page.tab.get_by_role("button", name="Undo").click()
+    page.until("!app.entry.result")
+    plan = "app.plan"
+    assert page.says(f"[{plan}.words, {plan}.told, {plan}.about]") == ["a sad face", "a face", "sad 1.5, face"]
+    area = "(mask) => mask.data.reduce((a, b) => a + b)"
+    sizes = page.says(f"[{plan}.selection, {plan}.target, ...{plan}.changes.map((c) => c.mask)].map({area})")
+    masks = [asked.edits[0].mask, asked.edits[0].target_mask, *(edit.mask for edit in asked.edits[1:3])]
+    assert sizes == [int(mask.array((128, 128)).sum()) for mask in masks] + [800]
+    assert page.says(f"[{plan}.changes[0].like].map({area})") == [900]
+    assert page.says(f"{plan}.changes[0].place") == {"dx": 6, "dy": -4, "scale": 1.5, "angle": 30}
+    assert page.says(f"{plan}.changes.map((c) => c.kind)") == ["move", "remove", "paste"]
+    assert page.says(f"{plan}.arrows[0]") == {"from": {"x": 5, "y": 6}, "to": {"x": 9, "y": 10}}
+    assert page.says(f"{plan}.regions[0].to.map((p) => [p.x, p.y])") == [list(p) for p in moved]
+    assert page.says(f"[{plan}.face.points, {plan}.face.own.length, {plan}.face.wanted.length]") == [17, 68, 68]
+    assert page.says("[app.choices.other, app.choices.window, app.choices.seed]") == ["another face", False, 9]
