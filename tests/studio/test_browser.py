@@ -244,7 +244,7 @@ def test_a_reload_does_not_lose_the_job_and_seeds_stand_side_by_side(page: Page)
     page.tool("Grab")
     page.drag((30, 40), (50, 44))
     page.until("app.plan.changes.length === 1")
-    page.quick(10)
+    page.quick(5)
     how = "method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } }"
     page.says(f"(app.choices = {{ ...app.choices, count: 2, {how} }})")
     page.tab.get_by_role("button", name="Run", exact=True).click()

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import numpy as np
@@ -111,7 +112,8 @@ def test_a_call_that_is_left_stops_its_job(client, desk, picture):
         await asyncio.sleep(0.2)
         return job
 
-    job = anyio.run(left)
+    with ThreadPoolExecutor() as pool:  # the browser of other tests has a loop in this thread
+        job = pool.submit(anyio.run, left).result()
     until(lambda: job.state == "stopped", "the job to stop")
 
 

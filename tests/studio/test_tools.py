@@ -103,7 +103,7 @@ def test_new_look_is_taken_from_another_picture(page: Page) -> None:
     page.tab.get_by_role("button", name="Look of copied").click()
     page.until("app.plan.changes.length === 1 && app.plan.changes[0].kind === 'replace' && !app.plan.selection")
     page.shot("look")
-    page.quick(12)
+    page.quick(6)
     page.run()
     result = page.downloaded()
     edit = json.loads(pictures.record(result) or "{}")["request"]["edits"][0]

@@ -115,7 +115,7 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/scenes/{number}.png", response_class=Response, responses=REFUSALS)
     def drawn(number: int) -> Response:
         """A built-in scene's picture."""
-        return _png(desk.pictures.get(scenes.opened(number, desk).sha256))
+        return _file(desk.pictures.get(scenes.opened(number, desk).sha256))
 
     @app.get("/api/scenes/{number}", response_model=Opened, responses=REFUSALS)
     def scene(number: int) -> Opened:
@@ -124,24 +124,25 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/api/pictures/{sha256}.png", response_class=Response, responses=REFUSALS)
     def picture(sha256: str) -> Response:
-        """A picture that was sent or drawn."""
-        return _png(desk.pictures.get(sha256))
+        """A picture that was sent or drawn: a PNG, or a JPEG where one was sent."""
+        return _file(desk.pictures.get(sha256))
 
     @app.get("/api/workspace/{name}", response_class=Response, responses=REFUSALS)
     def kept(name: str) -> Response:
         """A result of the workspace."""
-        return _png(workspace.read(desk.settings.workspace, name))
+        return _file(workspace.read(desk.settings.workspace, name))
 
     @app.get("/api/results/{name}.png", response_class=Response, responses=REFUSALS)
     def result(name: str) -> Response:
         """A result, with its request in it."""
-        return _png(desk.results.get(name))
+        return _file(desk.results.get(name))
 
 
-def _png(data: bytes | None) -> Response:
+def _file(data: bytes | None) -> Response:
     if data is None:
         raise HTTPException(404, "that picture is not kept here any more; make or send it again")
-    return Response(data, media_type="image/png", headers={"cache-control": "private, max-age=3600, immutable"})
+    kind = "image/jpeg" if data.startswith(b"\xff\xd8") else "image/png"
+    return Response(data, media_type=kind, headers={"cache-control": "private, max-age=3600, immutable"})
 
 
 def _at_once(app: FastAPI, desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Pictures that people send: decoded, refused or scaled down, and kept as plain PNG."""
+"""Pictures that people send: decoded, refused or scaled down, and kept as plain PNG, or JPEG where they were that."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dragkit.geometry import resize
 from dragkit.metadata import Metadata
 from dragkit.studio.api import Opened
 from dragkit.studio.desk import Desk
+from dragkit.studio.jpeg import bare
 
 LONGEST = 120  # letters of a name that are kept
 
@@ -31,7 +32,9 @@ def opened(data: bytes, name: str, desk: Desk) -> Opened:
     generated = json.dumps(record) if record and record["kind"] == "generate" and scale == 1 else None
     if scale < 1:
         pixels = resize(pixels, (max(1, round(w * scale)), max(1, round(h * scale))))
-    key = desk.shelve(pictures.encode_png(pixels, generated, Metadata(icc=metadata.read(data).icc), level=1))
+    plain = bare(data) if scale == 1 else None  # a PNG of 12 megapixels takes a second, and is several times as large
+    about = Metadata(icc=metadata.read(data).icc)
+    key = desk.shelve(plain or pictures.encode_png(pixels, generated, about, level=1))
     h, w = pixels.shape[:2]
     prompt = _prompt(record)
     return Opened(name=name, sha256=key, width=w, height=h, prompt=prompt, scaled=scale < 1, record=record)
