@@ -110,6 +110,7 @@ export class App {
   go(by: 1 | -1): void {
     if (!this.undo.go(by)) return;
     this.active = this.plan.changes.at(-1)?.id ?? null;
+    this.variants = false;
     this.changed();
   }
 

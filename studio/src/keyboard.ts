@@ -65,6 +65,7 @@ export function keyboard(app: App, stage: Stage, tools: Tools, help: () => void)
 
   function escape(): void {
     if (app.running) void stop(app);
+    else if (app.variants) toggleVariants(app);
     else if (app.compare !== null) toggleCompare(app);
     else if (app.active !== null) app.active = null;
     else if (stage.region !== null || stage.landmark !== null) stage.region = stage.landmark = null;

@@ -21,23 +21,22 @@ export function outlining(app: App, stage: Stage, p: Point): Gesture {
 }
 
 /** A region of a closed line, which goes nowhere yet. */
-function begin(app: App, stage: Stage, line: Point[]): void {
+function begin(app: App, stage: Stage, line: Point[], selection = app.plan.selection): void {
   const corners = outlined(line, app.picture!);
   if (!corners) {
     say(text("crossing"), "bad");
     return;
   }
   stage.region = app.plan.regions.length;
-  app.wish({ regions: [...app.plan.regions, { from: corners, to: corners }] });
+  app.wish({ regions: [...app.plan.regions, { from: corners, to: corners }], selection });
+  app.tool = "regions";
 }
 
 /** A region of what is selected. */
 export function ofSelection(app: App, stage: Stage): void {
   const { selection } = app.plan;
   if (!selection) return;
-  begin(app, stage, traced(selection));
-  app.rewish({ selection: null });
-  app.tool = "regions";
+  begin(app, stage, traced(selection), null);
 }
 
 const put = (app: App, index: number, to: Point[]): { regions: Region[] } => ({

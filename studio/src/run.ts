@@ -28,7 +28,8 @@ export async function stop(app: App): Promise<void> {
 /** Watch a job to its end; also one that ran when the page was loaded again. */
 export async function follow(app: App, id: string, parent: string, plan: Plan, name: string): Promise<void> {
   app.running = { id, parent, plan, label: name, status: null, preview: null };
-  app.compare = null;
+  app.compare = app.against = null;
+  app.variants = false;
   app.changed();
   try {
     const last = await net.watch(id, (status) => {

@@ -18,7 +18,7 @@ const WORDS = {
   regionsHint: ["Draw round a part, then drag its outline or corners.", "부분을 둘러 그린 뒤, 윤곽이나 모서리를 끄세요."],
   face: ["Face", "얼굴"],
   faceHint: ["Pull the landmarks of a face. Shift pulls one alone.", "얼굴의 특징점을 끄세요. Shift는 한 점만."],
-  findFace: ["Find the face", "얼굴 찾기"],
+  findFace: ["Find the drawn face", "그려진 얼굴 찾기"],
   fileFace: ["Landmarks from a file", "파일에서 특징점"],
   like: ["Like another picture or file", "다른 그림·파일처럼"],
   faceBack: ["Put the landmarks back", "특징점 되돌리기"],

@@ -40,7 +40,7 @@ def test_an_object_is_picked_dragged_seen_run_and_where_it_was_put(page: Page) -
     assert np.abs(there - teal).max() < 60, "the preview shows the apple at its new place"
 
     if not SHOTS:  # pictures for the documentation are made with all steps
-        page.quick(15)
+        page.quick(10)
     page.run()
     page.shot("result")
     if SHOTS:
@@ -244,7 +244,7 @@ def test_a_reload_does_not_lose_the_job_and_seeds_stand_side_by_side(page: Page)
     page.tool("Grab")
     page.drag((30, 40), (50, 44))
     page.until("app.plan.changes.length === 1")
-    page.quick(5)
+    page.quick(4)
     how = "method: 'dragondiffusion', settings: { dragondiffusion: { fresh: 0.5 } }"
     page.says(f"(app.choices = {{ ...app.choices, count: 2, {how} }})")
     page.tab.get_by_role("button", name="Run", exact=True).click()

@@ -103,7 +103,7 @@ def test_new_look_is_taken_from_another_picture(page: Page) -> None:
     page.tab.get_by_role("button", name="Look of copied").click()
     page.until("app.plan.changes.length === 1 && app.plan.changes[0].kind === 'replace' && !app.plan.selection")
     page.shot("look")
-    page.quick(6)
+    page.quick(4)
     page.run()
     result = page.downloaded()
     edit = json.loads(pictures.record(result) or "{}")["request"]["edits"][0]
@@ -191,7 +191,7 @@ def test_a_selection_becomes_a_region_by_keyboard(page: Page) -> None:
 def test_a_face_smiles_by_its_landmarks(page: Page, tmp_path: Path) -> None:
     page.open_scene(5)
     page.tool("Face")
-    page.tab.get_by_role("button", name="Find the face").click()
+    page.tab.get_by_role("button", name="Find the drawn face").click()
     page.until("app.plan.face && app.plan.face.own.length === 68")
     scene = sample(0, "dev", (128, 128), "face")
     own = np.array([[p["x"], p["y"]] for p in page.says("app.plan.face.own")])
@@ -225,7 +225,7 @@ def test_a_face_smiles_by_its_landmarks(page: Page, tmp_path: Path) -> None:
 def test_a_face_takes_the_pose_of_another_picture(page: Page, tmp_path: Path) -> None:
     page.open_scene(5)
     page.tool("Face")
-    page.tab.get_by_role("button", name="Find the face").click()
+    page.tab.get_by_role("button", name="Find the drawn face").click()
     page.until("app.plan.face")
     other = sample(3, "dev", (160, 160), "face")
     (tmp_path / "other.png").write_bytes(png(other.picture()))
