@@ -269,6 +269,7 @@ def side_by_side(page: Page) -> None:
     page.until("app.variants && document.querySelectorAll('.choice img').length === 3")
     page.until("[...document.querySelectorAll('.choice img')].every((image) => image.complete && image.naturalWidth)")
     page.shot("seeds")
+    assert nameless(page) == []
     boxes = [tile.bounding_box() for tile in page.tab.locator(".choice").all()]
     assert all(box["width"] > 250 and box["height"] > 150 for box in boxes)
     lefts = sorted((box["x"], box["x"] + box["width"], box["y"], box["y"] + box["height"]) for box in boxes)
@@ -372,9 +373,21 @@ def test_what_is_on_the_page_has_a_name(page: Page) -> None:
     page.open_scene(0)
     page.click(66, 58)
     page.until("app.plan.selection")
-    nameless = page.says(
+    page.tab.locator("summary").click()
+    for tool in ("Grab", "Brush", "Box", "Regions", "Face"):
+        page.tool(tool)
+        assert nameless(page) == []
+    page.tab.get_by_label("Change by words").fill("a blue apple")
+    page.tab.get_by_label("Change by words").blur()
+    page.tab.get_by_label("Words it is about").wait_for()
+    assert nameless(page) == []
+
+
+def nameless(page: Page) -> Any:
+    """What a screen reader would have no words for."""
+    page.tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.says(
         "[...document.querySelectorAll('button, input, select, textarea, canvas, summary')]"
         ".filter(e => e.checkVisibility() && !e.ariaLabel && !e.textContent.trim() && !e.labels?.length)"
         ".map(e => e.outerHTML)"
     )
-    assert nameless == []

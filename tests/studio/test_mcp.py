@@ -109,7 +109,9 @@ def test_a_call_that_is_left_stops_its_job(client, desk, picture):
         await anext(stream)
         (job,) = desk.line._known.values()
         await stream.aclose()
-        await asyncio.sleep(0.2)
+        with anyio.fail_after(60):
+            while not job.stopping:
+                await asyncio.sleep(0.01)
         return job
 
     with ThreadPoolExecutor() as pool:  # the browser of other tests has a loop in this thread

@@ -222,6 +222,22 @@ def test_a_face_smiles_by_its_landmarks(page: Page, tmp_path: Path) -> None:
     assert page.says("app.plan.face.wanted[3].x - app.plan.face.own[3].x") == pytest.approx(5, abs=0.02)
 
 
+def test_a_landmark_is_moved_by_keyboard(page: Page) -> None:
+    page.open_scene(5)
+    page.tool("Face")
+    page.tab.get_by_role("button", name="Find the drawn face").press("Enter")
+    page.until("app.plan.face")
+    page.tab.locator("#canvas").focus()
+    page.says("(stage.cursor = app.plan.face.own[30])")  # the tip of the nose, where the arrow keys bring the cross
+    for key in ("Space", "Shift+ArrowUp", "ArrowLeft"):
+        page.tab.keyboard.press(key)
+    own, wanted = page.says("[app.plan.face.own[30], app.plan.face.wanted[30]]")
+    assert (wanted["x"] - own["x"], wanted["y"] - own["y"]) == pytest.approx((-1, -10))
+    page.tab.keyboard.press("Escape")
+    page.tab.keyboard.press("ArrowUp")
+    assert page.says("app.plan.face.wanted[30]") == wanted, "it was let go"
+
+
 def test_a_face_takes_the_pose_of_another_picture(page: Page, tmp_path: Path) -> None:
     page.open_scene(5)
     page.tool("Face")
