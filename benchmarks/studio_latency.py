@@ -36,7 +36,7 @@ AIMS = {"grab": 50, "arrow": 50, "rest": 200, "pick": None}  # ms
 # After every frame: where the right edge of the disc, or which arrow, is on the canvas; and which moves that settles.
 WATCH = """() => {
   const { app, stage } = studio;
-  const log = (window.log = { kind: "", moves: [], waits: [], bar: [] });
+  const log = (window.log = { kind: "", moves: [], waits: [], bar: [], half: 0 });
   const edge = (row) => {
     const y = Math.round((stage.view.y + row * stage.view.scale) * devicePixelRatio);
     const { data, width } = stage.canvas.getContext("2d").getImageData(0, y, stage.canvas.width, 1);
@@ -47,9 +47,10 @@ WATCH = """() => {
     }
     return -1;
   };
+  log.calibrate = () => (log.half = edge(log.row) - log.x); // by how much the disc's drawn edge is ahead of the pointer
   addEventListener("pointermove", (e) => {
-    log.last = e.timeStamp;
-    if (log.kind) log.moves.push({ x: stage.at(e).x, began: e.timeStamp, shown: null });
+    [log.last, log.x] = [e.timeStamp, stage.at(e).x];
+    if (log.kind) log.moves.push({ x: log.x, began: e.timeStamp, shown: null });
   }, true);
   addEventListener("pointerdown", (e) => (log.down = e.timeStamp), true);
   const look = () => {
@@ -123,9 +124,7 @@ class Hand:
             "() => { studio.app.wish({ changes: [], arrows: [], selection: null }); studio.app.active = null }"
         )
 
-    def glide(
-        self, kind: str, start: tuple[float, float], row: float, half: float, rgb: tuple[int, ...], moves: int
-    ) -> list[float]:
+    def glide(self, kind: str, start: tuple[float, float], row: float, rgb: tuple[int, ...], moves: int) -> list[float]:
         """Press, wait until that has its effect, then move right at a mouse's pace: ms each move was behind."""
         (x, y), (stride, _) = self.at(*start), np.subtract(self.at(STRIDE, 0), self.at(0, 0))
         self.tab.mouse.move(x, y)
@@ -135,8 +134,9 @@ class Hand:
             "studio.app.plan.changes.length && studio.stage.live.plate" if kind == "grab" else "studio.stage.live.bent"
         )
         self.tab.wait_for_function(ready)
-        about = {"kind": kind, "row": row, "half": half, "rgb": rgb}
-        self.tab.evaluate("(about) => Object.assign(log, about, { moves: [], bar: [] })", about)
+        self.tab.evaluate("(about) => Object.assign(log, about)", {"row": row, "rgb": rgb})
+        self.tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.tab.evaluate("(kind) => (log.calibrate(), Object.assign(log, { kind, moves: [], bar: [] }))", kind)
         for number in range(moves):
             began = time.monotonic()
             self.tab.mouse.move(x + (4 + number) * stride, y)
@@ -165,13 +165,13 @@ def grabbed(hand: Hand, moves: int) -> list[float]:
     hand.tab.mouse.click(*hand.at(*start))
     hand.tab.wait_for_function("studio.app.plan.selection")
     hand.tab.wait_for_function("studio.stage.live.plate")
-    return hand.glide("grab", start, start[1], min(hand.size) * 0.09, DISC, moves)
+    return hand.glide("grab", start, start[1], DISC, moves)
 
 
 def pulled(hand: Hand, moves: int) -> list[float]:
     width, height = hand.size
     hand.key("d")
-    return hand.glide("arrow", (width * 0.3, height * 0.7), height * 0.65, 4, BAR, moves)
+    return hand.glide("arrow", (width * 0.3, height * 0.7), height * 0.65, BAR, moves)
 
 
 def rested(hand: Hand, moves: int) -> list[float]:
