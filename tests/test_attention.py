@@ -75,6 +75,12 @@ def test_everything_is_put_back_after_an_exception(tiny):
     assert tiny.unet.attn_processors == before
 
 
+def test_layers_are_those_that_the_u_net_names(tiny):
+    processors = list(tiny.unet.attn_processors)
+    assert decoder_layers(tiny.unet) == [n for n in processors if n.startswith("up_") and "attn1" in n]
+    assert sorted(word_layers(tiny.unet)) == sorted(n for n in processors if "attn2" in n)
+
+
 def test_only_listed_layers_are_touched(tiny, call):
     store = {}
     chosen = decoder_layers(tiny.unet, blocks=(2,))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -53,19 +54,29 @@ def inject(parts: Sequence[Part], own: bool = False) -> Rule:
     (drag, face), two parts with token masks its region selection (appearance, paste).
     """
 
+    masks: dict[tuple[int, int], Tensor] = {}  # by numbers of queries and keys: layers of one grid share theirs
+
     def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
-        keys, values, hidden = ([k], [v], [_none(q, k)]) if own else ([], [], [])
+        keys, values, taken = ([k], [v], [k.shape[1]]) if own else ([], [], [])
         for part in parts:
             mk, mv = (x.to(k) for x in part.memory[layer])  # [1 tokens channels]
-            hide = _hidden(q, mk, part.closed)
+            taken.append(mk.shape[1])
             if part.keep is not None:
                 keep = part.keep[mk.shape[1]].to(k.device)
-                mk, mv, hide = mk[:, keep], mv[:, keep], hide[:, keep]
+                mk, mv = mk[:, keep], mv[:, keep]
             keys.append(mk.expand(len(k), -1, -1))
             values.append(mv.expand(len(v), -1, -1))
-            hidden.append(hide)
-        k, v, mask = torch.cat(keys, 1), torch.cat(values, 1), torch.cat(hidden, 1)
-        return q, k, v, mask if any(part.closed for part in parts) else None
+        one = len(keys) == 1
+        return q, keys[0] if one else torch.cat(keys, 1), values[0] if one else torch.cat(values, 1), hidden(q, taken)
+
+    def hidden(q: Tensor, taken: Sequence[int]) -> Tensor | None:
+        if not any(part.closed for part in parts):
+            return None
+        size = q.shape[1], sum(taken)
+        if size not in masks:
+            there = [torch.zeros(q.shape[1], taken[0], dtype=torch.bool, device=q.device)] if own else []
+            masks[size] = torch.cat(there + [_hidden(q, n, p) for n, p in zip(taken[own:], parts, strict=True)], 1)
+        return masks[size]
 
     return rule
 
@@ -98,15 +109,12 @@ def apart(rule: Rule, there: Tokens, here: Tokens, items: slice | None = None) -
     return parted
 
 
-def _none(q: Tensor, k: Tensor) -> Tensor:
-    return torch.zeros(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device)
-
-
-def _hidden(q: Tensor, k: Tensor, closed: Sequence[tuple[Tokens, Tokens]]) -> Tensor:
-    hidden = _none(q, k)
-    for queries, keys in closed:
-        hidden |= queries[q.shape[1]].to(q.device)[:, None] & keys[k.shape[1]].to(q.device)[None, :]
-    return hidden
+def _hidden(q: Tensor, tokens: int, part: Part) -> Tensor:
+    """Which of a part's keys the queries must not see: [q tokens, those of `tokens` that are kept]."""
+    hidden = torch.zeros(q.shape[1], tokens, dtype=torch.bool, device=q.device)
+    for queries, keys in part.closed:
+        hidden |= queries[q.shape[1]].to(q.device)[:, None] & keys[tokens].to(q.device)[None, :]
+    return hidden if part.keep is None else hidden[:, part.keep[tokens].to(q.device)]
 
 
 class _SelfAttention:
@@ -157,15 +165,28 @@ class _WordAttention:
         return mixed
 
 
+_ATTENTIONS: WeakKeyDictionary[Any, dict[str, Any]] = (
+    WeakKeyDictionary()
+)  # found once: the walk takes longer than a block
+
+
+def _attentions(unet: Any) -> Mapping[str, Any]:
+    """The attention modules of a U-Net by the names of their processors, in order of execution."""
+    if unet not in _ATTENTIONS:
+        named = ((name, module) for name, module in unet.named_modules() if hasattr(module, "set_processor"))
+        _ATTENTIONS[unet] = {f"{name}.processor": module for name, module in named}
+    return _ATTENTIONS[unet]
+
+
 def decoder_layers(unet: Any, blocks: Sequence[int] | None = None) -> list[str]:
     """Names of the self-attention processors of the up blocks (all, or those listed), in order of execution."""
-    names = [n for n in unet.attn_processors if n.startswith("up_blocks.") and n.endswith("attn1.processor")]
+    names = [n for n in _attentions(unet) if n.startswith("up_blocks.") and n.endswith("attn1.processor")]
     return [n for n in names if blocks is None or int(n.split(".")[1]) in blocks]
 
 
 def word_layers(unet: Any) -> list[str]:
     """Names of all processors of attention to words, down, middle and up."""
-    return [n for n in unet.attn_processors if n.endswith("attn2.processor")]
+    return [n for n in _attentions(unet) if n.endswith("attn2.processor")]
 
 
 @contextmanager
@@ -186,12 +207,15 @@ def attend_words(unet: Any, rule: WordRule, layers: Sequence[str] | None = None)
 
 @contextmanager
 def _processors(unet: Any, ours: Mapping[str, Any]) -> Iterator[None]:
-    before = dict(unet.attn_processors)
+    modules = {name: _attentions(unet)[name] for name in ours}
+    before = {name: module.processor for name, module in modules.items()}
     try:
-        unet.set_attn_processor({**before, **ours})
+        for name, module in modules.items():
+            module.set_processor(ours[name])
         yield
     finally:
-        unet.set_attn_processor(dict(before))
+        for name, module in modules.items():
+            module.set_processor(before[name])
 
 
 def token_masks(

@@ -25,6 +25,8 @@ KEPT = 100
 HELD = 40
 VAE_HELD = 10  # the autoencoder at full resolution, in units of (pixels x channels of its first level)
 
+LAYOUT = torch.channels_last  # of weights: convolutions on a CPU and half precision on a chip are faster: docs/speed.md
+
 LCM_GUIDANCE = 7.5  # w of latent consistency models (arXiv 2310.04378): a guidance of 8.5, their pipeline's default
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -72,7 +74,7 @@ class StableDiffusion:
         self.dtype = default_dtype(self.device) if dtype is None else to_dtype(dtype)
         with loading.quiet():  # diffusers warns of a cast whatever the dtypes
             self.unet, self.vae, self.text_encoder = (
-                part.to(device=self.device, dtype=self.dtype).requires_grad_(False).eval()
+                part.to(device=self.device, dtype=self.dtype, memory_format=LAYOUT).requires_grad_(False).eval()
                 for part in (unet, vae, text_encoder)
             )
         self.tokenizer, self.few_steps = tokenizer, few_steps
@@ -126,6 +128,11 @@ class StableDiffusion:
             few_steps=parts.few_steps,
         )
 
+    @property
+    def at_once(self) -> bool:
+        """Whether two passes are better made as one of a batch of two: not on a CPU, where arithmetic is the price."""
+        return self.device.type != "cpu"
+
     @cached_property
     def weights_hash(self) -> str:
         """First 16 hexadecimal digits of a SHA-256 over the weights: the files read, or the tensors' own bytes."""
@@ -151,7 +158,7 @@ class StableDiffusion:
         encoded = self.vae.encode(x.to(self.device, self.dtype))
         z = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
         z = (z.float() - self._shift) * self.vae.config.scaling_factor
-        return self._finite(z, "encoder")
+        return self._finite(z.contiguous(), "encoder")
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
@@ -201,7 +208,7 @@ class StableDiffusion:
             told["timestep_cond"] = self._guided.to(self.dtype).expand(len(z), -1)
         x = torch.cat([z, self._beside(z)], 1) if self.inpaints else z
         raw: Tensor = self.unet(x.to(self.dtype), t, **told).sample
-        return raw.to(z.dtype)
+        return raw.to(z.dtype, memory_format=torch.contiguous_format)
 
     def _beside(self, z: Tensor) -> Tensor:
         """What an inpainting model reads beside latents [b, 4, h, w]: told nothing, the whole is a hole."""

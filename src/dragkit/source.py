@@ -75,6 +75,11 @@ def to_picture(x: Tensor) -> NDArray[np.uint8]:
     return np.asarray(pixels.permute(1, 2, 0).to("cpu", torch.uint8).numpy())
 
 
+def conditional(text: Tensor, guidance: float) -> bool:
+    """Whether guidance reads the conditional half alone."""
+    return guidance == 1 or (guidance != 0 and torch.equal(text[0], text[1]))
+
+
 def guided_eps(model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor, guidance: float) -> Tensor:
     """Classifier-free guidance, e_u + w (e_c - e_u), for one latent [1, 4, h, w].
 
@@ -82,7 +87,7 @@ def guided_eps(model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor
     """
     if guidance == 0:
         return model.eps(z, t, a, text[:1])
-    if guidance == 1 or torch.equal(text[0], text[1]):
+    if conditional(text, guidance):
         return model.eps(z, t, a, text[1:])
     e_u, e_c = model.eps(z.expand(2, -1, -1, -1), t, a, text).chunk(2)
     return e_u + guidance * (e_c - e_u)

@@ -17,12 +17,12 @@ from dragkit.attention import Rule, attend, inject
 from dragkit.carry import start, token_parts
 from dragkit.edits import Edit
 from dragkit.energy import Features, energy
-from dragkit.features import observe, on_grid
+from dragkit.features import Trunk, observe, on_grid, resumed, tapped
 from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
 from dragkit.schedule import clean, ddim
-from dragkit.source import BLOCKS, Record, Source, guided_eps, recorded_eps
+from dragkit.source import BLOCKS, Record, Source, conditional, guided_eps, recorded_eps
 
 Window = tuple[float, float]  # from and to, as shares of the denoising: step i of 50 is i / 50
 
@@ -117,9 +117,9 @@ class DragonDiffusion(Method):
             records, branches = self._records(model, pictures, branches, n)
             passes = self.repeats if self._guides(n, schedule.levels) and _within(share, self.travel) else 1
             for again in range(passes):
-                eps_guided = self._gradient(model, job, plans, records, z, n)
+                eps_guided, trunk = self._gradient(model, job, plans, records, z, n)
                 with torch.no_grad():
-                    with attend(model.unet, self._rule(plans, records, share)):
+                    with attend(model.unet, self._rule(plans, records, share)), resumed(model.unet, trunk):
                         eps = guided_eps(model, z, t[n], alpha[n], job.text, job.guidance)
                     bent = eps if eps_guided is None else eps + eps_guided
                     below = self._down(z, eps, bent, alpha[n], alpha[n - 1], region, share, job)
@@ -158,24 +158,26 @@ class DragonDiffusion(Method):
 
     def _gradient(
         self, model: StableDiffusion, job: Job, plans: Sequence[Plan], records: Sequence[Record], z: Tensor, n: int
-    ) -> Tensor | None:
-        """Gradient of the energy with respect to the latents: edit terms act in their region, content terms outside."""
+    ) -> tuple[Tensor | None, Trunk | None]:
+        """Gradient of the energy with respect to the latents: edit terms act in their region, content terms outside;
+        and the trunk of its pass, for the noise's own pass where that is on the same words."""
         schedule = job.source.schedule
         if not self._guides(n, schedule.levels):
-            return None
+            return None, None
         shape = plans[0].grid.shape
         inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
         references: list[Features] = [on_grid(r.features, self.blocks, shape) for r in records]
+        tables = [row for p in plans for row in p.inner], [row for p in plans for row in p.outer] + rest(plans)
+        copies = 2 if model.at_once else 1  # each energy on a copy of its own, or both backwards through one pass
         with torch.enable_grad():
-            live = z.detach().requires_grad_(True)
-            with observe(model.unet, self.blocks, stop=True) as seen:
-                model.predict(live, int(schedule.t[n]), job.text[1:])
-            now = on_grid(seen, self.blocks, shape)
-            edit = energy(now, references, [row for p in plans for row in p.inner])
-            other = energy(now, references, [row for p in plans for row in p.outer] + rest(plans))
-            inner = torch.autograd.grad(edit, live, retain_graph=True)[0] if edit.requires_grad else torch.zeros_like(z)
-            outer = torch.autograd.grad(other, live)[0] if other.requires_grad else torch.zeros_like(z)
-        return self.strength * (inner * inside + outer * (1 - inside))
+            live = z.detach().repeat(copies, 1, 1, 1).requires_grad_(True)
+            with tapped(model.unet) as trunk, observe(model.unet, self.blocks, stop=True) as seen:
+                model.predict(live, int(schedule.t[n]), job.text[1:].expand(copies, -1, -1))
+            now = [on_grid(seen, self.blocks, shape, item) for item in range(copies)]
+            energies = energy(now[0], references, tables[0]), energy(now[-1], references, tables[1])
+            inner, outer = _gradients(energies, live)
+        gradient = self.strength * (inner * inside + outer * (1 - inside))
+        return gradient, trunk if conditional(job.text, job.guidance) else None
 
     def _down(
         self, z: Tensor, eps: Tensor, bent: Tensor, a: float, b: float, region: Tensor, share: float, job: Job
@@ -187,6 +189,20 @@ class DragonDiffusion(Method):
         sigma = self.sde * ((1 - b) / (1 - a) * (1 - a / b)) ** 0.5
         noise = torch.randn(z.shape, generator=job.generator).to(z)
         return torch.where(region, ddim(z, eps, a, b, clean_eps=bent, sigma=sigma, noise=noise), below)
+
+
+def _gradients(energies: Sequence[Tensor], live: Tensor) -> list[Tensor]:
+    """Gradient [1, 4, h, w] of each energy, 0 where it depends on nothing: live [copies, 4, h, w] are one copy of the
+    latents that all energies read, or a copy for each."""
+    if len(live) == len(energies):
+        total = torch.stack([*energies]).sum()
+        return list((torch.autograd.grad(total, live)[0] if total.requires_grad else torch.zeros_like(live)).chunk(2))
+    return [
+        torch.autograd.grad(e, live, retain_graph=e is not energies[-1])[0]
+        if e.requires_grad
+        else torch.zeros_like(live)
+        for e in energies
+    ]
 
 
 def _within(share: float, window: Window) -> bool:
