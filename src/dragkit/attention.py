@@ -40,11 +40,17 @@ def record(store: MutableMapping[str, tuple[Tensor, Tensor]], item: int = 0) -> 
     """Keep keys and values of batch item `item` and change nothing. Idempotent, so gradient checkpointing is safe."""
 
     def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
-        at = item % len(k)
-        store[layer] = (k[at : at + 1].detach(), v[at : at + 1].detach())
+        store[layer] = alone(k, item), alone(v, item)
         return q, k, v, None
 
     return rule
+
+
+def alone(x: Tensor, item: int) -> Tensor:
+    """One item [1, ...] of a batch, without gradient; a copy where the others would stay in memory with it."""
+    at = item % len(x)
+    one = x[at : at + 1].detach()
+    return one if len(x) == 1 else one.clone()
 
 
 def inject(parts: Sequence[Part], own: bool = False) -> Rule:
@@ -209,13 +215,18 @@ def attend_words(unet: Any, rule: WordRule, layers: Sequence[str] | None = None)
 def _processors(unet: Any, ours: Mapping[str, Any]) -> Iterator[None]:
     modules = {name: _attentions(unet)[name] for name in ours}
     before = {name: module.processor for name, module in modules.items()}
+    again = torch.is_grad_enabled() and unet.is_gradient_checkpointing  # blocks would run again without the rules
     try:
+        if again:
+            unet.disable_gradient_checkpointing()
         for name, module in modules.items():
             module.set_processor(ours[name])
         yield
     finally:
         for name, module in modules.items():
             module.set_processor(before[name])
+        if again:
+            unet.enable_gradient_checkpointing()
 
 
 def token_masks(

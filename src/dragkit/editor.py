@@ -67,10 +67,15 @@ class Editor:
         device: str | None = None,
         dtype: str | None = None,
         prediction: str | None = None,
+        memory: str = "fast",
         cache: Path | None = None,
     ) -> Self:
-        """Load "toy" or any Stable Diffusion 1.x / 2.x folder, hub id or .safetensors file."""
-        loaded = StableDiffusion.load(model, device=device, dtype=dtype, prediction=prediction)  # type: ignore[arg-type]
+        """Load "toy" or any Stable Diffusion 1.x / 2.x folder, hub id or .safetensors file.
+
+        memory: "fast", "balanced" or "small", how much of a source is kept instead of being made again (`bank.KEEP`).
+        """
+        kind: Any = prediction  # which `load` checks
+        loaded = StableDiffusion.load(model, device=device, dtype=dtype, prediction=kind, memory=memory)
         return cls(loaded, cache=cache)
 
     @property

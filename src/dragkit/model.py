@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dragkit import loading, memory
+from dragkit import loading, machine
+from dragkit.bank import KEEP
 from dragkit.loading import Prediction
 from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
 
@@ -46,6 +47,7 @@ class StableDiffusion:
         factor: pixels per latent cell (8 for Stable Diffusion).
         multiple: sides of a picture are multiples of this, in pixels; the U-Net itself takes any latent side.
         area: native picture area in square pixels.
+        keep: how much of a source's records is kept, and where.
         inpaints: it was trained to fill holes; `filling` tells it which.
         few_steps: a latent consistency model, which cannot be inverted.
         betas, train_steps: of the training; grid, offset and last alpha are ours (`schedule`).
@@ -66,6 +68,7 @@ class StableDiffusion:
         dtype: torch.dtype | str | None = None,
         files: Sequence[Path] = (),
         few_steps: bool = False,
+        memory: str = "fast",
     ) -> None:
         if any(getattr(module, "fused_projections", False) for module in unet.modules()):
             raise ValueError(f"{name} has fused projections; call unfuse_qkv_projections() on a fresh copy of it")
@@ -77,6 +80,11 @@ class StableDiffusion:
                 part.to(device=self.device, dtype=self.dtype, memory_format=LAYOUT).requires_grad_(False).eval()
                 for part in (unet, vae, text_encoder)
             )
+        if memory not in KEEP:
+            raise ValueError(f"memory is {memory!r}; give one of {', '.join(KEEP)}")
+        self.keep = KEEP[memory]
+        if self.keep.checkpoint:
+            self.unet.enable_gradient_checkpointing()
         self.tokenizer, self.few_steps = tokenizer, few_steps
         self.inpaints = unet.config.in_channels == loading.INPAINTING
         self._given: Tensor | None = None  # what an inpainting model reads beside latents: [1, 5, h, w]
@@ -95,6 +103,7 @@ class StableDiffusion:
         device: torch.device | str | None = None,
         dtype: torch.dtype | str | None = None,
         prediction: Prediction | None = None,
+        memory: str = "fast",
     ) -> StableDiffusion:
         """Load "toy", a folder in diffusers' layout, a hub id or a single `.safetensors` file.
 
@@ -102,6 +111,7 @@ class StableDiffusion:
             device: default the accelerator that torch finds, else torch's default device.
             dtype: torch dtype or "fp32", "fp16", "bf16"; default fp16 on an accelerator, else fp32.
             prediction: "eps" or "v", only where the checkpoint does not say or is wrong.
+            memory: "fast", "balanced" or "small", how much of a source is kept (`bank.KEEP`).
 
         Raises:
             ValueError: one sentence; see `loading`.
@@ -126,12 +136,14 @@ class StableDiffusion:
             dtype=kind,
             files=parts.files,
             few_steps=parts.few_steps,
+            memory=memory,
         )
 
     @property
     def at_once(self) -> bool:
-        """Whether two passes are better made as one of a batch of two: not on a CPU, where arithmetic is the price."""
-        return self.device.type != "cpu"
+        """Whether two passes are better made as one of a batch of two: not on a CPU, where arithmetic
+        is the price, nor where memory is short."""
+        return self.device.type != "cpu" and not self.keep.checkpoint
 
     @cached_property
     def weights_hash(self) -> str:
@@ -259,11 +271,12 @@ class StableDiffusion:
             for depth, channels in enumerate(config.block_out_channels)
             if "CrossAttn" in config.down_block_types[depth]
         ]
-        bank = sum(2 * (layers + 1) * channels * tokens for channels, tokens in attending)  # keys and values
-        bank += sum(
+        record = sum(2 * (layers + 1) * channels * tokens for channels, tokens in attending)  # keys and values
+        record += sum(
             2 * channels * tokens for channels, tokens in attending
         )  # features of two up blocks, less than this
-        return int((max(unet, vae) + levels * bank) * self.dtype.itemsize)
+        kept = self.keep.takes(levels, int(record * self.dtype.itemsize), self.device)
+        return int(max(unet, vae) * self.dtype.itemsize + kept)
 
     def check_memory(self, size: tuple[int, int], batch: int = 1, grad: bool = True, levels: int = 0) -> None:
         """Compare `memory_estimate` with what is free.
@@ -272,7 +285,7 @@ class StableDiffusion:
             ValueError: before any work, where it will not do.
         """
         what = f"editing {size[0]}x{size[1]} px with {self.name}"
-        memory.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
+        machine.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
 
     @property
     def _shift(self) -> float:

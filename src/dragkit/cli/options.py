@@ -97,6 +97,9 @@ class Load:
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the best there is by default.")] = None
     dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; by the device if left out.")] = None
     prediction: Annotated[str | None, typer.Option(help="eps or v, where a single file cannot tell.")] = None
+    memory: Annotated[
+        str, typer.Option(metavar="fast|balanced|small", help="How much of a picture is kept instead of made again.")
+    ] = "fast"
 
 
 @dataclass(frozen=True)

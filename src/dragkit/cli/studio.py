@@ -40,6 +40,9 @@ def studio(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the best there is by default.")] = None,
     dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; by the device if left out.")] = None,
     prediction: Annotated[str | None, typer.Option(help="eps or v, where a single file cannot tell.")] = None,
+    memory: Annotated[
+        str, typer.Option(metavar="fast|balanced|small", help="How much of a picture is kept instead of made again.")
+    ] = "fast",
 ) -> None:
     """Open a page in which pictures are edited by hand: grab a thing and put it elsewhere.
 
@@ -69,5 +72,6 @@ def studio(
         kept,
         memories=work.cache_folder(),
         segment=segment,
+        memory=memory,
     )
     serve.serve(settings, host, port, auth_file, no_auth, lambda address: say(f"the studio is open at {address}"))

@@ -149,8 +149,14 @@ def loaded(model: str, load: Load) -> Editor:
     """The editor of a model; this is where torch is imported."""
     from dragkit.editor import Editor
 
-    precision = {"device": load.device, "dtype": load.dtype, "prediction": load.prediction}
-    return Editor.from_pretrained(model, **precision, cache=cache_folder())
+    return Editor.from_pretrained(
+        model,
+        device=load.device,
+        dtype=load.dtype,
+        prediction=load.prediction,
+        memory=load.memory,
+        cache=cache_folder(),
+    )
 
 
 def cache_folder() -> Path:

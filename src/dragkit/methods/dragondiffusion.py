@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dragkit.attention import Rule, attend, inject
+from dragkit.bank import Record
 from dragkit.carry import start, token_parts
 from dragkit.edits import Edit
 from dragkit.energy import Features, energy
@@ -22,7 +23,7 @@ from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
 from dragkit.schedule import clean, ddim
-from dragkit.source import BLOCKS, Record, Source, conditional, guided_eps, recorded_eps
+from dragkit.source import BLOCKS, Source, conditional, guided_eps, recorded_eps
 
 Window = tuple[float, float]  # from and to, as shares of the denoising: step i of 50 is i / 50
 
@@ -142,7 +143,7 @@ class DragonDiffusion(Method):
     ) -> tuple[list[Record], list[Tensor]]:
         """What each picture's pass left at level n: from the bank, or from a branch denoised beside the edit."""
         if self.reference == "bank":
-            return [source.records[n - 1] for source in pictures], branches
+            return [source.record(model, n) for source in pictures], branches
         records, below = [], []
         for source, z in zip(pictures, branches, strict=True):
             t, alpha = source.schedule.t.tolist(), source.schedule.alpha.tolist()

@@ -166,7 +166,7 @@ def _latents(job: Job, noise: Tensor, n: int) -> Tensor:
 def _memory(model: StableDiffusion, job: Job, noise: Tensor, n: int) -> Memory:
     """Keys and values of the warped picture at level n: from its inversion, or by a pass of their own."""
     if _warped(job).records:
-        return _warped(job).records[n - 1].memory
+        return _warped(job).record(model, n).memory
     t, a = int(job.source.schedule.t[n]), float(job.source.schedule.alpha[n])
     return recorded_eps(model, _noised(job, noise, n), t, a, job.source.text, 1.0)[1].memory
 
