@@ -1,8 +1,7 @@
 """Self-attention rules: what one call does with its queries, keys and values, and a `with` that installs them.
 
 A rule is a function (layer, q, k, v) -> (q, k, v, hidden): q, k, v are [batch, tokens, channels] before the heads are
-split; `hidden` is None or a mask [q tokens, k tokens], or [batch, 1, q tokens, k tokens], True where a query must not
-look.
+split; `hidden` says which queries must not look at which keys, None that all see all.
 
 Attention to words has rules of its own, functions (layer, weights) -> weights: [batch, heads, q tokens, words].
 """
@@ -11,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -19,10 +20,39 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Memory = Mapping[str, tuple[Tensor, Tensor]]  # layer -> keys and values [1, tokens, channels] of a source pass
-Ruled = tuple[Tensor, Tensor, Tensor, Tensor | None]
-Rule = Callable[[str, Tensor, Tensor, Tensor], Ruled]
 WordRule = Callable[[str, Tensor], Tensor]
 Tokens = Mapping[int, Tensor]  # number of tokens of a layer -> bool [tokens]
+
+
+FEW = 256  # queries for which a mask costs less than a call for each group of them
+GROUPS = 4  # at most: every call has its price
+
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """A mask, bool [q tokens, k tokens] or [batch, 1, q tokens, k tokens], True where a query must not look."""
+
+    mask: Tensor
+
+    @cached_property
+    def groups(self) -> list[tuple[Tensor, Tensor]]:
+        """Queries [q tokens] that see the same keys [k tokens], and these, group by group; empty where that is no use.
+
+        Attention of each group to its keys alone is the masked attention, without the slower kernel that a mask needs.
+        """
+        if self.mask.ndim > 2 or len(self.mask) < FEW:
+            return []
+        mark = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device, dtype=torch.float64).sqrt()
+        kinds, of = (self.mask.double() @ mark).unique(return_inverse=True)
+        if len(kinds) > GROUPS:
+            return []
+        found = [(of == kind, ~self.mask[(of == kind).nonzero()[0, 0]]) for kind in range(len(kinds))]
+        exact = all(keys.any() and (self.mask[queries] == ~keys).all() for queries, keys in found)
+        return found if exact else []
+
+
+Ruled = tuple[Tensor, Tensor, Tensor, Hidden | None]
+Rule = Callable[[str, Tensor, Tensor, Tensor], Ruled]
 
 
 class Part(NamedTuple):
@@ -60,7 +90,7 @@ def inject(parts: Sequence[Part], own: bool = False) -> Rule:
     (drag, face), two parts with token masks its region selection (appearance, paste).
     """
 
-    masks: dict[tuple[int, int], Tensor] = {}  # by numbers of queries and keys: layers of one grid share theirs
+    masks: dict[tuple[int, int], Hidden] = {}  # by numbers of queries and keys: layers of one grid share theirs
 
     def rule(layer: str, q: Tensor, k: Tensor, v: Tensor) -> Ruled:
         keys, values, taken = ([k], [v], [k.shape[1]]) if own else ([], [], [])
@@ -75,13 +105,14 @@ def inject(parts: Sequence[Part], own: bool = False) -> Rule:
         one = len(keys) == 1
         return q, keys[0] if one else torch.cat(keys, 1), values[0] if one else torch.cat(values, 1), hidden(q, taken)
 
-    def hidden(q: Tensor, taken: Sequence[int]) -> Tensor | None:
+    def hidden(q: Tensor, taken: Sequence[int]) -> Hidden | None:
         if not any(part.closed for part in parts):
             return None
         size = q.shape[1], sum(taken)
         if size not in masks:
             there = [torch.zeros(q.shape[1], taken[0], dtype=torch.bool, device=q.device)] if own else []
-            masks[size] = torch.cat(there + [_hidden(q, n, p) for n, p in zip(taken[own:], parts, strict=True)], 1)
+            there += [_hidden(q, n, p) for n, p in zip(taken[own:], parts, strict=True)]
+            masks[size] = Hidden(torch.cat(there, 1))
         return masks[size]
 
     return rule
@@ -110,7 +141,7 @@ def apart(rule: Rule, there: Tokens, here: Tokens, items: slice | None = None) -
             concerned = torch.zeros(len(q), 1, 1, 1, dtype=torch.bool, device=q.device)
             concerned[items] = True
             across = across & concerned
-        return q, k, v, across if hidden is None else hidden | across
+        return q, k, v, Hidden(across if hidden is None else hidden.mask | across)
 
     return parted
 
@@ -140,9 +171,21 @@ class _SelfAttention:
         q, k, v = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
         q, k, v, hidden = self.rule(self.layer, q, k, v)
         q, k, v = (_heads(x, attn.heads) for x in (q, k, v))  # [b heads n d]
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if hidden is None else ~hidden, scale=attn.scale)
+        out = _attention(q, k, v, hidden, attn.scale)
         mixed: Tensor = attn.to_out[0](out.transpose(1, 2).flatten(2))
         return mixed
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, hidden: Hidden | None, scale: float) -> Tensor:
+    """Attention [b, heads, q tokens, d] of queries to the keys that they may see."""
+    if hidden is None or not hidden.groups:
+        mask = None if hidden is None else ~hidden.mask
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    out = torch.empty_like(q)
+    for queries, keys in hidden.groups:
+        seen = (k, v) if keys.all() else (k[:, :, keys], v[:, :, keys])
+        out[:, :, queries] = F.scaled_dot_product_attention(q[:, :, queries], *seen, scale=scale)
+    return out
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

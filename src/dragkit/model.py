@@ -26,7 +26,7 @@ KEPT = 100
 HELD = 40
 VAE_HELD = 10  # the autoencoder at full resolution, in units of (pixels x channels of its first level)
 
-LAYOUT = torch.channels_last  # of weights: convolutions on a CPU and half precision on a chip are faster: docs/speed.md
+PROMPTS = 64  # whose texts are kept, 0.2 MB each with Stable Diffusion 1.5
 
 LCM_GUIDANCE = 7.5  # w of latent consistency models (arXiv 2310.04378): a guidance of 8.5, their pipeline's default
 
@@ -75,9 +75,12 @@ class StableDiffusion:
         self.name, self.prediction, self.betas, self.train_steps = name, prediction, betas, train_steps
         self.device = default_device() if device is None else torch.device(device)
         self.dtype = default_dtype(self.device) if dtype is None else to_dtype(dtype)
+        # Convolutions in half precision want the channels last. On a CPU that gains a tenth, and the last bit of a
+        # result then depends on where in memory it lies: docs/speed.md.
+        layout = torch.contiguous_format if self.device.type == "cpu" else torch.channels_last
         with loading.quiet():  # diffusers warns of a cast whatever the dtypes
             self.unet, self.vae, self.text_encoder = (
-                part.to(device=self.device, dtype=self.dtype, memory_format=LAYOUT).requires_grad_(False).eval()
+                part.to(device=self.device, dtype=self.dtype, memory_format=layout).requires_grad_(False).eval()
                 for part in (unet, vae, text_encoder)
             )
         if memory not in KEEP:
@@ -87,6 +90,7 @@ class StableDiffusion:
             self.unet.enable_gradient_checkpointing()
         self.tokenizer, self.few_steps = tokenizer, few_steps
         self.inpaints = unet.config.in_channels == loading.INPAINTING
+        self._known: dict[str, Tensor] = {}  # texts of prompts
         self._given: Tensor | None = None  # what an inpainting model reads beside latents: [1, 5, h, w]
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.multiple = 2 * self.factor
@@ -181,9 +185,18 @@ class StableDiffusion:
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Tensor:
-        """Text [b, tokens, d] of prompts; words beyond the tokenizer's length are cut off."""
+        """Text [b, tokens, d] of prompts; words beyond the tokenizer's length are cut off. The last ones are kept."""
+        for prompt in prompts:
+            known = self._known.pop(prompt, None)
+            self._known[prompt] = self._embedded(prompt) if known is None else known  # the latest comes last
+        text = torch.cat([self._known[prompt] for prompt in prompts])
+        for prompt in list(self._known)[:-PROMPTS]:
+            del self._known[prompt]
+        return text
+
+    def _embedded(self, prompt: str) -> Tensor:
         ids = self.tokenizer(
-            list(prompts),
+            [prompt],
             padding="max_length",
             truncation=True,
             max_length=self.tokenizer.model_max_length,
