@@ -122,7 +122,9 @@ def test_wrong_wishes_are_refused_before_any_work(editor, picture, calls):
 def test_face_landmarks_of_a_reference_of_another_size_are_scaled(editor, picture, monkeypatch):
     seen = []
     inner = dragondiffusion.make_plans
-    monkeypatch.setattr(dragondiffusion, "make_plans", lambda m, job: seen.extend(job.edits) or inner(m, job))
+    monkeypatch.setattr(
+        dragondiffusion, "make_plans", lambda m, job, there: seen.extend(job.edits) or inner(m, job, there)
+    )
     points = [(10 + i % 17, 10 + i // 17) for i in range(68)]
     reference = np.zeros((90, 140, 3), np.uint8)
     edit = Face(reference=reference, landmarks=points, reference_landmarks=[(2 * x, 2 * y) for x, y in points])

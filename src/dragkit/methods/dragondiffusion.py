@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -75,6 +75,12 @@ class DragonDiffusion(Method):
     start: Start = field(
         default="source", metadata=note("source | warp: moved things begin as pixels alone move them", "published")
     )
+    joint: bool = field(
+        default=False,
+        metadata=note(
+            "all energies have one gradient, not each its own where it acts: half the work", "off = published"
+        ),
+    )
     radius: int = field(default=1, metadata=note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     blocks: tuple[int, ...] = field(
         default=BLOCKS, metadata=note("up blocks whose features guide", "second and third of four, section 3.2")
@@ -95,8 +101,11 @@ class DragonDiffusion(Method):
                 "only, reference='branch' has all four)"
             )
 
+    def depth(self, edits: Sequence[Edit]) -> float:
+        return 1.0 if self.warp_depth(edits) is None else 0.0
+
     def warp_depth(self, edits: Sequence[Edit]) -> float | None:
-        moves = any(edit.kind in ("move", "paste", "drag", "face") for edit in edits)
+        moves = any(edit.kind in ("move", "remove", "paste", "drag", "face") for edit in edits)
         return 1.0 if self.start == "warp" and moves else None
 
     def random(self, job: Job) -> bool:
@@ -106,9 +115,12 @@ class DragonDiffusion(Method):
 
     def run(self, model: StableDiffusion, job: Job) -> Iterator[Step]:
         """Yield the latents at every level from N - 1 to 0."""
+        there = job.warped is not None
+        if job.warped is not None:  # it shows all that the source does, and everything where it goes
+            job = replace(job, source=job.warped, warped=None)
         schedule, device = job.source.schedule, job.source.latents.device
         t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
-        plans = make_plans(self, job)
+        plans = make_plans(self, job, there)
         region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
         pictures = job.pictures
         branches = [source.latents[-1:] for source in pictures]
@@ -169,15 +181,17 @@ class DragonDiffusion(Method):
         inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
         references: list[Features] = [on_grid(r.features, self.blocks, shape) for r in records]
         tables = [row for p in plans for row in p.inner], [row for p in plans for row in p.outer] + rest(plans)
-        copies = 2 if model.at_once else 1  # each energy on a copy of its own, or both backwards through one pass
+        copies = (
+            2 if model.at_once and not self.joint else 1
+        )  # each energy on a copy of its own, or both backwards through one pass
         with torch.enable_grad():
             live = z.detach().repeat(copies, 1, 1, 1).requires_grad_(True)
             with tapped(model.unet) as trunk, observe(model.unet, self.blocks, stop=True) as seen:
                 model.predict(live, int(schedule.t[n]), job.text[1:].expand(copies, -1, -1))
             now = [on_grid(seen, self.blocks, shape, item) for item in range(copies)]
-            energies = energy(now[0], references, tables[0]), energy(now[-1], references, tables[1])
-            inner, outer = _gradients(energies, live)
-        gradient = self.strength * (inner * inside + outer * (1 - inside))
+            energies = [energy(now[0], references, tables[0]), energy(now[-1], references, tables[1])]
+            found = _gradients([energies[0] + energies[1]] if self.joint else energies, live)
+        gradient = self.strength * (found[0] * inside + found[-1] * (1 - inside))
         return gradient, trunk if conditional(job.text, job.guidance) else None
 
     def _down(
@@ -197,7 +211,11 @@ def _gradients(energies: Sequence[Tensor], live: Tensor) -> list[Tensor]:
     latents that all energies read, or a copy for each."""
     if len(live) == len(energies):
         total = torch.stack([*energies]).sum()
-        return list((torch.autograd.grad(total, live)[0] if total.requires_grad else torch.zeros_like(live)).chunk(2))
+        return list(
+            (torch.autograd.grad(total, live)[0] if total.requires_grad else torch.zeros_like(live)).chunk(
+                len(energies)
+            )
+        )
     return [
         torch.autograd.grad(e, live, retain_graph=e is not energies[-1])[0]
         if e.requires_grad
