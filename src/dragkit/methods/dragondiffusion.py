@@ -239,6 +239,7 @@ TOY = DragonDiffusion(
     hide=True,
     near=0.1,
     start="warp",
+    joint=True,
     restyle=1.0,
     inject_pair=(0.0, 1.0),
 )
