@@ -292,4 +292,13 @@ FREEDRAG = DragDiffusion(  # arXiv 2307.04684, released code: at most 300 steps,
     lora=Training(steps=200, rate=2e-4), rounds=60, inner=5, radius=4, stride=5.0, template=True
 )
 # Looked for on development scenes (drag and face_drag 10 to 15); docs/dragdiffusion.md has the figures.
-TOY = DragDiffusion(lora=Training(steps=80, batch=1), region=True, hard=True, block=3, rate=0.3, rounds=8, dragged=0.1)
+TOY = DragDiffusion(
+    lora=Training(steps=80, batch=1),
+    region=True,
+    hard=True,
+    block=3,
+    rate=0.3,
+    rounds=8,
+    dragged=0.1,
+    reference="bank",
+)
