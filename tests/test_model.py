@@ -160,22 +160,6 @@ def test_memory_grows_with_the_work(tiny: StableDiffusion, monkeypatch: pytest.M
     tiny.check_memory((1 << 16, 1 << 16))  # nobody can tell: go on
 
 
-def test_free_memory_of_machine_and_container(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    monkeypatch.setattr(machine, "MEMINFO", folder / "meminfo")
-    monkeypatch.setattr(machine, "CGROUP", folder)
-    (folder / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
-    assert machine.free(torch.get_default_device()) == 2000 * 1024
-    (folder / "memory.max").write_text("1000000\n")
-    (folder / "memory.current").write_text("400000\n")
-    (folder / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
-    assert machine.free(torch.get_default_device()) == 700000
-    (folder / "memory.max").write_text("max\n")
-    assert machine.free(torch.get_default_device()) == 2000 * 1024
-
-
 def test_kept_activations_are_as_estimated(tiny: StableDiffusion) -> None:
     """The estimate against what autograd keeps indeed: not less, not many times more."""
     kept: dict[int, int] = {}

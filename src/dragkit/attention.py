@@ -43,7 +43,7 @@ class Hidden:
         if self.mask.ndim > 2 or len(self.mask) < FEW:
             return []
         mark = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device, dtype=torch.float64).sqrt()
-        kinds, of = (self.mask.double() @ mark).unique(return_inverse=True)
+        kinds, of = torch.unique(self.mask.double() @ mark, return_inverse=True)
         if len(kinds) > GROUPS:
             return []
         found = [(of == kind, ~self.mask[(of == kind).nonzero()[0, 0]]) for kind in range(len(kinds))]

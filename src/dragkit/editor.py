@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from dragkit import checks
 from dragkit import edits as asked
 from dragkit.edits import Edit, Face, Reprompt
 from dragkit.geometry import Size, fit, resize
+from dragkit.ground import trimmed
 from dragkit.lora import Lora, attached
 from dragkit.memorise import RELEASED, Training, memorise
 from dragkit.methods import Job, Method, Step, default, for_model
@@ -143,7 +145,7 @@ class Editor:
         """
         pixels, wishes = _pixels(picture), _listed(edits)
         size = _size(pixels)
-        asked.check(wishes, size)
+        checks.check(wishes, size)
         if not window or math.prod(size) <= self.model.area:
             return Window.all(size), wishes
         wishes = tuple(with_landmarks(edit, pixels) if isinstance(edit, Face) else edit for edit in wishes)
@@ -205,7 +207,7 @@ class Editor:
             if step is None:
                 return
             if step.level == 0 and how.detail and job.warped is not None:
-                step = step._replace(known=known(self.model, job.warped, job.edits))
+                step = step._replace(known=known(self.model, job.source.picture, job.warped, job.edits))
             yield step
 
     def _remembered(self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None) -> Source:
@@ -334,7 +336,7 @@ class Editor:
         progress: Progress | None,
     ) -> Job:
         wishes = _listed(edits)
-        asked.check(wishes, source.size)
+        checks.check(wishes, source.size)
         need, levels = source.schedule.up_to(how.depth(wishes)), source.schedule.levels
         if source.top < need:
             raise ValueError(
@@ -342,6 +344,8 @@ class Editor:
                 f"to level {need}; invert it with depth={need / levels:g} or more"
             )
         wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
+        if how.trim:
+            wishes = trimmed(source.picture, wishes)
         with attached(self.model.unet, source.lora):
             ahead = warped(self.model, wishes, source, depth=how.warp_depth(wishes), refine=REFINE, progress=progress)
             references = [

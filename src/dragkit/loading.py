@@ -63,6 +63,13 @@ def load(name: str, dtype: torch.dtype, prediction: Prediction | None = None) ->
     return _load_folder(path, name, dtype, prediction)
 
 
+def libraries() -> None:
+    """Import what `load` uses of diffusers and transformers, which takes seconds the first time."""
+    with quiet():
+        from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel  # noqa: F401
+        from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
+
+
 def find(name: str) -> Path:
     """The local folder or file of a model name; a hub id is looked up in the cache first, then downloaded."""
     if name == TOY:

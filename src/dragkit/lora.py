@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -113,6 +111,8 @@ def _twin(layer: Any) -> Any:
 
 def _inject(unet: Any, lora: Lora) -> None:
     """peft's layers with the LoRA's own tensors; the layers are made without memory, so no random number is drawn."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     active = {name: m.active_adapters for name, m in adapters(unet).items() if not m.disable_adapters}
     config = LoraConfig(r=1, lora_alpha=1, target_modules=lora.modules, init_lora_weights=False)
     inject_adapter_in_model(config, unet, NAME, low_cpu_mem_usage=True)
@@ -128,6 +128,8 @@ def _inject(unet: Any, lora: Lora) -> None:
 
 def adapters(unet: Any) -> dict[str, Any]:
     """peft's layers by name."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     return {name: m for name, m in unet.named_modules() if isinstance(m, BaseTunerLayer)}
 
 

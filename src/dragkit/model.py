@@ -77,7 +77,7 @@ class StableDiffusion:
         self.dtype = default_dtype(self.device) if dtype is None else to_dtype(dtype)
         # Convolutions in half precision want the channels last. On a CPU that gains a tenth, and the last bit of a
         # result then depends on where in memory it lies: docs/speed.md.
-        layout = torch.contiguous_format if self.device.type == "cpu" else torch.channels_last
+        layout = torch.channels_last if self.accelerated else torch.contiguous_format
         with loading.quiet():  # diffusers warns of a cast whatever the dtypes
             self.unet, self.vae, self.text_encoder = (
                 part.to(device=self.device, dtype=self.dtype, memory_format=layout).requires_grad_(False).eval()
@@ -144,10 +144,15 @@ class StableDiffusion:
         )
 
     @property
+    def accelerated(self) -> bool:
+        """Whether it runs elsewhere than on torch's default device."""
+        return self.device.type != torch.get_default_device().type
+
+    @property
     def at_once(self) -> bool:
         """Whether two passes are better made as one of a batch of two: not on a CPU, where arithmetic
         is the price, nor where memory is short."""
-        return self.device.type != "cpu" and not self.keep.checkpoint
+        return self.accelerated and not self.keep.checkpoint
 
     @cached_property
     def weights_hash(self) -> str:

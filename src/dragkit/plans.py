@@ -177,10 +177,10 @@ def _moved(
     if not there:  # where the object was, the warped picture has it no more
         outer.append(match_cells(grid, vacated, vacated, w.contrast)._replace(repel=True))
     gone = mask & ~landed
+    body = landed | gone if there else mask
     return Plan(
         edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask, THIN) & ~inside), touched,
-        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, hole=gone, body=landed | gone if there else mask,
-        there=there,
+        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, hole=gone, body=body, there=there,
     )  # fmt: skip
 
 

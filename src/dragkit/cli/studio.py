@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dragkit.cli import work
 from dragkit.cli.options import say
 
 NEEDED = "the studio needs fastapi and uvicorn: pip install 'dragkit[studio]'"
@@ -51,6 +50,9 @@ def studio(
     dragkit studio --model sd15-folder --workspace out/studio
     DRAGKIT_STUDIO_AUTH=anna:secret dragkit studio --host 0.0.0.0
     """
+    from dragkit import machine
+    from dragkit.cli import work
+
     try:
         from dragkit.studio import serve
         from dragkit.studio.desk import GIB, Settings
@@ -58,6 +60,7 @@ def studio(
         if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
             raise
         raise ValueError(NEEDED) from None
+    machine.take_cores()
     if workspace is not None:
         workspace.mkdir(parents=True, exist_ok=True)
     kept = None if cache is None else int(cache * GIB)

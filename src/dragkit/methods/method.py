@@ -94,6 +94,11 @@ class Method(Protocol):
         """Whether the result takes from the warped picture what is known of its pixels."""
         return False
 
+    @property
+    def trim(self) -> bool:
+        """Whether the ground is first taken out of loose masks of what is moved or pasted (`dragkit.ground`)."""
+        return False
+
     def weight(self, edits: Sequence[Edit]) -> float:
         """Classifier-free guidance of these edits where the caller gives none."""
         return self.guidance

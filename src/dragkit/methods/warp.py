@@ -76,6 +76,9 @@ class Warp(Method):
         default=True,
         metadata=note("moved things keep their pixels; what the autoencoder loses comes back", "docs/warp.md"),
     )
+    trim: bool = field(
+        default=False, metadata=note("of a loose mask only the object goes, not the ground round it", "docs/warp.md")
+    )
 
     def __post_init__(self) -> None:
         shares = (self.strength, self.held, self.fresh)
