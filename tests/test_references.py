@@ -4,7 +4,7 @@ from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
 from dragkit.previews import preview
 from dragkit.references import known, referred, warped, with_landmarks
 from dragkit.source import invert, to_picture
-from dragkit.warp import landed
+from dragkit.warp import field, landed
 from tiny import SIZE
 
 BOX = {"box": (8, 8, 20, 20)}
@@ -68,7 +68,7 @@ def test_it_is_inverted_as_far_as_the_method_reads_it(calm, source):
 def test_what_moved_as_a_whole_is_known_and_a_hole_is_not(calm, source):
     edit = Move(mask=BOX, offset=(20, 12))
     found = ahead(calm, source, edit, depth=0.0)
-    sure = known(calm, source.picture, found, [edit])
+    sure = known(calm, source.picture, found, [edit], field([edit], SIZE))
     assert sure.whole[21:31, 29:39].all()
     assert sure.whole.sum() < 200
     assert not sure.lost[9:19, 9:19].any()
@@ -85,7 +85,7 @@ def test_of_a_loose_mask_only_the_object_is_known(calm):
     source = invert(calm, picture, SIZE, calm.schedule(2), calm.embed(["", ""]), depth=0.0)
     edit = Move(mask={"ellipse": (8, 8, 33, 33)}, offset=(26, 8))
     found = ahead(calm, source, edit, depth=0.0)
-    sure = known(calm, picture, found, [edit])
+    sure = known(calm, picture, found, [edit], field([edit], SIZE))
     assert sure.whole[21:36, 39:54].all()
     assert sure.whole.sum() < 1.2 * inside.sum()
     rim = landed([edit], SIZE) & ~sure.whole

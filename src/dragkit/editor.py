@@ -207,7 +207,7 @@ class Editor:
             if step is None:
                 return
             if step.level == 0 and how.detail and job.warped is not None:
-                step = step._replace(known=known(self.model, job.source.picture, job.warped, job.edits))
+                step = step._replace(known=known(self.model, job.source.picture, job.warped, job.edits, job.field))
             yield step
 
     def _remembered(self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None) -> Source:

@@ -63,7 +63,7 @@ class Attachment:
     """
 
     def __init__(self, unet: Any, lora: Lora) -> None:
-        self._unet = unet
+        self._unet, self._places = unet, dict[str, tuple[dict[str, Any], str]]()
         own = adapters(unet)
         if any(layer.merged for layer in own.values()):
             raise ValueError("an adapter is fused into the U-Net; call unfuse_lora() before a LoRA is put beside it")
@@ -90,8 +90,11 @@ class Attachment:
 
     def _swap(self, modules: Mapping[str, Any]) -> None:
         for name, module in modules.items():
-            parent, _, child = name.rpartition(".")
-            setattr(self._unet.get_submodule(parent), child, module)
+            if name not in self._places:  # found once: methods enter and leave at every step
+                parent, _, child = name.rpartition(".")
+                self._places[name] = self._unet.get_submodule(parent)._modules, child
+            siblings, child = self._places[name]
+            siblings[child] = module
 
 
 def attached(unet: Any, lora: Lora | None) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from dragkit.methods.method import Known
 from dragkit.model import StableDiffusion
 from dragkit.previews import preview
 from dragkit.source import Progress, Source, invert, to_picture
-from dragkit.warp import field, landed
+from dragkit.warp import Field, landed
 
 Pixels = NDArray[np.uint8]
 HOLE_RIM = 0.03  # round a hole, of the shorter side, what is lost comes back gradually: as wide as holes grow
@@ -68,13 +68,14 @@ def warped(
     return invert(model, pixels, *alike, refine=refine, depth=depth, progress=progress)
 
 
-def known(model: StableDiffusion, before: Pixels, picture: Source, edits: Sequence[Edit]) -> Known:
-    """What is known of the result's pixels from a picture [h, w, 3] and the same warped by edits.
+def known(model: StableDiffusion, before: Pixels, picture: Source, edits: Sequence[Edit], moved: Field) -> Known:
+    """What is known of the result's pixels from a picture [h, w, 3] and the same warped by edits, as
+    their field says.
 
     Nothing is where it has a hole, nor of the ground that came along in a loose mask: the model is to blend that in.
     """
     trip = resize(to_picture(model.decode(picture.latents[:1])), picture.size)
-    moved, size = field(edits, picture.size), picture.size
+    size = picture.size
     whole = landed(trimmed(before, edits), size)
     unknown = moved.vacated | (landed(edits, size) & ~whole)
     sure = moved.confidence * (1 - feather(unknown, HOLE_RIM * min(size)))

@@ -129,7 +129,7 @@ class Warp(Method):
     def _places(self, job: Job) -> Places:
         size, latents = job.source.size, job.source.latents
         h, w = latents.shape[-2:]
-        grid, moved = Grid(size, (h, w)), warp.field(job.edits, size)
+        grid, moved = Grid(size, (h, w)), job.field
         objects = warp.landed(job.edits, size)
         hole = dilate(moved.vacated, self.margin * min(size)) & ~objects
         changed = dilate(hole | objects | moved.offset.any(-1), GROW * min(size))
