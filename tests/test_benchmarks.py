@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from dragkit.bench.cost import peaked, shares
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
+from dragkit.jobs import REFINE
 from dragkit.methods import METHODS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -7,8 +7,9 @@ from PIL import Image
 from dragkit import editor as editors
 from dragkit import references
 from dragkit import source as sources
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
+from dragkit.jobs import REFINE
 from dragkit.memorise import Training
 from dragkit.methods import DragDiffusion, DragonDiffusion, MasaCtrl, Warp, dragondiffusion
 from dragkit.regions import edited

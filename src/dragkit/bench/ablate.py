@@ -30,7 +30,8 @@ from dragkit.bench.study import Setup, Study, worse
 from dragkit.bench.tables import Line, summary
 from dragkit.bench.trends import rounds, trends
 from dragkit.bench.truth import method_row, run
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
+from dragkit.jobs import REFINE
 from dragkit.methods import Step
 from dragkit.source import Progress, Source
 from dragkit.toy.tasks import task

@@ -29,8 +29,9 @@ from dragkit.bench.samples import Sample, read, version
 from dragkit.bench.study import Setup, Study, errors, pictures_of, worse
 from dragkit.bench.tables import Line
 from dragkit.bench.truth import run
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
 from dragkit.edits import Edit
+from dragkit.jobs import REFINE
 from dragkit.memorise import Training
 from dragkit.methods import DragDiffusion, Method, for_model
 from dragkit.source import Progress, Source
