@@ -2,7 +2,10 @@ import pytest
 import torch
 
 from dragkit.attention import (
+    FEW,
+    Hidden,
     Part,
+    _attention,
     apart,
     attend,
     attend_words,
@@ -75,6 +78,12 @@ def test_everything_is_put_back_after_an_exception(tiny):
     assert tiny.unet.attn_processors == before
 
 
+def test_layers_are_those_that_the_u_net_names(tiny):
+    processors = list(tiny.unet.attn_processors)
+    assert decoder_layers(tiny.unet) == [n for n in processors if n.startswith("up_") and "attn1" in n]
+    assert sorted(word_layers(tiny.unet)) == sorted(n for n in processors if "attn2" in n)
+
+
 def test_only_listed_layers_are_touched(tiny, call):
     store = {}
     chosen = decoder_layers(tiny.unet, blocks=(2,))
@@ -97,8 +106,8 @@ def test_injection_gathers_the_kept_tokens_and_closes_what_it_is_told():
     assert torch.equal(new_k[1, 6:], mk[0, [0, 1, 5]])
     assert torch.equal(new_v[0, :6], v[0])
     assert hidden is not None
-    assert hidden[0].tolist() == [False] * 6 + [True, False, True]
-    assert not hidden[1:].any()
+    assert hidden.mask[0].tolist() == [False] * 6 + [True, False, True]
+    assert not hidden.mask[1:].any()
 
 
 def test_keys_and_values_are_those_of_the_first_of_each_half():
@@ -119,6 +128,7 @@ def test_objects_see_objects_and_the_rest_the_rest(items):
     q, k, v, hidden = apart(mutual, {4: THERE}, {4: HERE}, items)("", x, x, x)
     assert torch.equal(k, x[:1].expand(2, -1, -1))
     object_only, rest_only = [False, True, True, False], [True, False, False, True]  # hidden keys
+    hidden = hidden.mask
     assert hidden.reshape(-1, 4, 4)[-1].tolist() == [rest_only, object_only, rest_only, object_only]
     assert items is None or not hidden[0].any()  # the source itself sees everything
     plain = torch.nn.functional.scaled_dot_product_attention(q, k, v)
@@ -135,8 +145,31 @@ def test_an_object_that_is_nowhere_or_everywhere_hides_nothing(there):
 
 def test_what_a_rule_hides_stays_hidden():
     x, hidden = torch.randn(1, 4, 3), torch.eye(4, dtype=torch.bool)
-    rule = apart(lambda _layer, q, k, v: (q, k, v, hidden), {4: THERE}, {4: HERE})
-    assert (rule("", x, x, x)[3] & hidden).equal(hidden)
+    rule = apart(lambda _layer, q, k, v: (q, k, v, Hidden(hidden)), {4: THERE}, {4: HERE})
+    assert (rule("", x, x, x)[3].mask & hidden).equal(hidden)
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3])
+def test_groups_of_queries_attend_as_the_mask_says(kinds):
+    generator = torch.Generator().manual_seed(kinds)
+    rows = torch.rand(kinds, 90, generator=generator) < 0.5
+    rows[0] = False
+    hidden = Hidden(rows[torch.randint(kinds, (FEW,), generator=generator)])
+    q, k, v = (torch.randn(2, 3, n, 8, generator=generator) for n in (FEW, 90, 90))
+    masked = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=~hidden.mask, scale=0.3)
+    assert len(hidden.groups) == kinds
+    assert torch.allclose(_attention(q, k, v, hidden, 0.3), masked, atol=1e-5)
+
+
+def test_a_mask_that_makes_no_groups_stays_a_mask():
+    generator = torch.Generator().manual_seed(0)
+    every = Hidden(torch.rand(FEW, 90, generator=generator) < 0.5)
+    few = Hidden(torch.zeros(FEW - 1, 90, dtype=torch.bool))
+    blind = Hidden(torch.cat([torch.ones(1, 90), torch.zeros(FEW, 90)]).bool())  # a query that sees nothing
+    assert not every.groups
+    assert not few.groups
+    assert not blind.groups
+    assert not Hidden(torch.zeros(2, 1, FEW, 90, dtype=torch.bool)).groups
 
 
 def test_attention_to_words_is_as_it_was_and_can_be_changed(tiny, call):

@@ -50,8 +50,8 @@ def test_all_noise_is_that_of_the_picture_that_pixels_alone_make(source, calm):
     other = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     ahead = invert(calm, other, SIZE, calm.schedule(2), source.text)
     paste = Paste(reference=other, reference_mask=OBJECT)
-    wish = job(source, paste, Move(mask={"box": (40, 8, 56, 24)}, offset=(0, 16)), warped=ahead)
-    plans = make_plans(DragonDiffusion(start="warp"), wish)
+    wish = job(ahead, paste, Move(mask={"box": (40, 8, 56, 24)}, offset=(0, 16)))
+    plans = make_plans(DragonDiffusion(), wish, there=True)
     assert torch.equal(start(wish, plans, 0.0, 0.0), ahead.latents[-1:])
     vacated = (start(wish, plans, 1.0, 0.0) != ahead.latents[-1:]).any(1)[0]
     assert torch.equal(vacated, plans[1].vacated)
@@ -109,14 +109,14 @@ def test_only_the_pasted_object_sees_the_reference(source):
 
 @pytest.mark.parametrize("offset", [(24, 0), (0, 0)])
 def test_only_vacated_cells_do_not_see_the_object_where_a_warped_picture_has_it(source, offset):
-    plans = make_plans(DragonDiffusion(), job(source, Move(mask=OBJECT, offset=offset), references=[source]))
-    memory = source.records[0].memory
-    base, other = token_parts(plans, [memory, memory], True, True, True)[0]
-    assert not base.keep[12 * 16].reshape(12, 16)[2:6, 2 + offset[0] // 4 : 6 + offset[0] // 4].any()
-    queries, keys = (mask[12 * 16].reshape(12, 16) for mask in other.closed[0])
+    plans = make_plans(DragonDiffusion(), job(source, Move(mask=OBJECT, offset=offset)), there=True)
+    (only,) = token_parts(plans, [source.records[0].memory], True, True, True)[0]
+    queries, keys = (mask[12 * 16].reshape(12, 16) for mask in only.closed[0])
+    assert only.keep is None
     assert queries.sum() == (16 if offset[0] else 0)
     assert not offset[0] or queries[2:6, 2:6].all()
     assert keys[2:6, 2 + offset[0] // 4 : 6 + offset[0] // 4].all()
+    assert keys[2:6, 2:6].all()  # nor what only fills the hole
 
 
 def test_a_repainted_object_sees_the_reference_alone(source):

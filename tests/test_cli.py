@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import json
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from dragkit.cli.options import with_sentences
 from dragkit.edits import Edit
 from dragkit.lora import Lora
 from dragkit.methods import METHODS, AttentionDrag, MasaCtrl
+from dragkit.methods.speeds import preset
 from dragkit.model import StableDiffusion
 from dragkit.windows import Window
 
@@ -263,7 +266,7 @@ def test_a_png_without_record_is_refused(editor: FakeEditor) -> None:
     assert "in.png carries no record" in refused("run in.png -o out.png")
 
 
-MOVED = "move apple.png --mask mask.png --by 3,3 --method dragondiffusion"
+MOVED = "move apple.png --mask mask.png --by 3,3 --method dragondiffusion --set start=source"
 
 
 def test_generated_pictures_are_not_inverted(editor: FakeEditor) -> None:
@@ -305,7 +308,7 @@ def test_generated_pictures_are_repeated(editor: FakeEditor) -> None:
 
 def test_an_embedded_generated_source_keeps_its_trajectory(editor: FakeEditor) -> None:
     done("generate --prompt apple --seed 7 -o apple.png")
-    done("remove apple.png --mask mask.png --method dragondiffusion --embed-source -o out.png")
+    done("remove apple.png --mask mask.png --method dragondiffusion --set start=source --embed-source -o out.png")
     Path("apple.png").unlink()
     assert "its own trajectory" in done("run out.png -o again.png").stderr
 
@@ -431,7 +434,8 @@ def test_a_large_picture_is_edited_in_a_window(editor: FakeEditor) -> None:
 def test_a_generated_picture_has_a_trajectory_and_no_window(editor: FakeEditor) -> None:
     editor.window = Window((8, 0, 32, 24), SIZE)
     done("generate --prompt cup --size 40x24 -o cup.png")
-    assert "the model sees" not in done("remove cup.png --mask mask.png --method dragondiffusion -o out.png").stderr
+    kept = "remove cup.png --mask mask.png --method dragondiffusion --set start=source -o out.png"
+    assert "the model sees" not in done(kept).stderr
     assert "the model sees" in done("remove cup.png --mask mask.png --invert -o inverted.png").stderr
 
 
@@ -440,6 +444,15 @@ def test_settings_reach_the_method(editor: FakeEditor) -> None:
     done(f"remove in.png --mask mask.png {settings} -o out.png")
     method = editor.named("edit")[0]["method"]
     assert (method.reference, method.guided, method.mapped, method.repeats) == ("branch", (0.1, 0.5), True, 2)
+
+
+def test_a_speed_becomes_numbers_that_the_record_has(editor: FakeEditor) -> None:
+    done("remove in.png --mask mask.png --speed fast -o out.png")
+    assert editor.named("invert")[0]["steps"] == preset("warp", "toy", "fast").steps
+    found = record("out.png")["request"]
+    assert (found["speed"], found["steps"]) == (None, preset("warp", "toy", "fast").steps)
+    done("remove in.png --mask mask.png --speed fast --steps 9 -o other.png")
+    assert editor.named("invert")[1]["steps"] == 9
 
 
 @pytest.mark.parametrize(
@@ -472,6 +485,11 @@ def test_settings_reach_the_method(editor: FakeEditor) -> None:
         ("remove in.png --mask mask.png -o out.bmp", "the ending is not one of"),
         ("remove in.png --mask mask.png -o out", "cannot write out: the ending is not one of .png, .jpg"),
         ("remove in.png --mask mask.png --window on -o out.png", "window: got 'on', want 'auto' or 'off'"),
+        (
+            "remove in.png --mask mask.png --speed hasty -o out.png",
+            "speed: got 'hasty', want 'fast', 'balanced' or 'best'",
+        ),
+        ("drag in.png --point 6,8->9,8 --method freedrag --speed fast -o out.png", "freedrag has no speed fast"),
         ("generate --prompt cup --size 20000x96 -o out.webp", "out.webp cannot hold 20000x96 px as WEBP"),
         ("remove in.png --mask mask.png --count 0 -o out.png", "count: got 0"),
         ("remove in.png --mask mask.png --seed -2 -o out.png", "seed: got -2"),
@@ -570,11 +588,33 @@ COMMANDS = [
 TELLING = ["schema", "methods", "models", "demo"]
 
 
-def test_help_teaches_by_example_without_torch() -> None:
-    code = "import sys; from dragkit.cli import main\ntry: main()\nfinally: sys.exit('torch' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-    assert all(f"\n  {command} " in found.stdout for command in COMMANDS + TELLING)
+HEAVY = {"numpy", "PIL", "pydantic", "torch", "diffusers", "transformers"}
+
+
+def helped(line: str) -> tuple[str, set[str]]:
+    """What `dragkit LINE --help` says, and which of the libraries that take their time it loads."""
+    code = "import sys; from dragkit.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    given = [sys.executable, "-c", code, *line.split(), "--help"]
+    found = subprocess.run(given, capture_output=True, text=True, check=True)
+    return found.stdout, HEAVY & set(found.stderr.split())
+
+
+def test_the_list_of_commands_loads_nothing_that_takes_time() -> None:
+    said, loaded = helped("")
+    assert "Commands:" in said
+    assert not loaded
+
+
+@pytest.mark.parametrize("line", ["move", "run", "preview", "studio", "bench", "bench truth"])
+def test_help_on_a_command_is_quick_too(line: str) -> None:
+    said, loaded = helped(line)
+    assert "Usage:" in said
+    assert loaded <= {"pydantic"}  # which typer may want for itself
+
+
+def test_help_teaches_by_example() -> None:
+    said = done("--help").stdout
+    assert all(f"\n  {command} " in said for command in COMMANDS + TELLING)
     for command in COMMANDS:
         assert f"dragkit {command} " in done(f"{command} --help").stdout
 
@@ -606,7 +646,8 @@ def test_the_real_editor_repeats_every_method(
     edits = {"remove": "remove cup.png", "drag": drag, "reprompt": "reprompt cup.png --prompt mug"}
     edit = next(line for kind, line in edits.items() if kind in METHODS[method].kinds)
     found = done(f"{edit} --mask mask.png --method {method} --count 2 --seed 5 -o out.png")
-    assert ("its own trajectory" in found.stderr) == (method != "warp")
+    own = method not in ("warp", "dragondiffusion", "diffeditor")  # which read the warped picture's alone
+    assert ("its own trajectory" in found.stderr) == own
     done("run out-2.png -o again.png")
     assert np.array_equal(pictures.read("again.png"), pictures.read("out-2.png"))
     assert record("again.png") == record("out-2.png")
@@ -659,6 +700,32 @@ def test_finetune_writes_a_file_that_drag_takes(
     assert "want LoRA weights" in refused(f"{DRAGGED} --lora in-lora.safetensors -o out.png")
     done("finetune in.png --steps 1 --batch 1 --rank 2 --force")
     done(f"{DRAGGED} --lora in-lora.safetensors --set rounds=1 --steps 2 -o out.png")
+
+
+def test_weights_are_not_hashed_before_the_work(editor: FakeEditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gigabytes are read for that, while a person waits for the first step."""
+
+    def hashed(self: FakeEditor) -> str:
+        assert self.named("edit")
+        return "w1"
+
+    monkeypatch.setattr(FakeEditor, "weights_hash", property(hashed), raising=False)
+    del editor.__dict__["weights_hash"]
+    done("remove in.png --mask mask.png -o out.png")
+    assert len(editor.named("edit")) == 1
+
+
+@pytest.mark.parametrize("trouble", [False, True])
+def test_garbage_is_looked_for_again_after_the_imports(monkeypatch: pytest.MonkeyPatch, trouble: bool) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(gc, "freeze", lambda: seen.append(gc.isenabled()))
+    assert gc.isenabled()
+    with contextlib.suppress(ImportError), work.unswept():
+        assert not gc.isenabled()
+        if trouble:
+            raise ImportError
+    assert gc.isenabled()
+    assert seen == [False]
 
 
 def test_the_cache_is_where_people_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dragkit.editor import REFINE, Editor
+from dragkit import editor as editors
+from dragkit import references
+from dragkit import source as sources
+from dragkit.editor import Editor
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
+from dragkit.jobs import REFINE
 from dragkit.memorise import Training
 from dragkit.methods import DragDiffusion, DragonDiffusion, MasaCtrl, Warp, dragondiffusion
 from dragkit.regions import edited
@@ -79,6 +83,31 @@ def test_a_second_edit_of_a_source_inverts_nothing(editor, picture, calls):
     assert len(first) == 3 + 2  # noise at every level, features at the two guided ones of three
 
 
+@pytest.mark.parametrize(
+    ("method", "edit", "remade"),
+    [
+        (QUICK, "move", []),
+        (MasaCtrl(guidance=1.0), None, []),
+        (DragDiffusion(rounds=2, lora=None), "drag in a mask", []),
+        (Warp(), "move", ["previewed"]),  # what pixels make of each edit is another picture, and is inverted
+    ],
+    ids=["dragondiffusion", "masactrl", "dragdiffusion", "warp"],
+)
+def test_a_second_edit_inverts_and_records_nothing(editor, picture, monkeypatch, method, edit, remade):
+    source = editor.invert(picture, "", steps=4)
+    seen = []
+    for room, name, said in (
+        (editors, "invert", "again"),
+        (references, "invert", "previewed"),
+        (sources, "recorded_eps", "record"),
+    ):
+        inner = getattr(room, name)
+        monkeypatch.setattr(room, name, lambda *a, inner=inner, said=said, **k: seen.append(said) or inner(*a, **k))
+    wish = EDITS[edit] if edit else Reprompt(prompt="a cup")
+    editor(source, wish, method=method)
+    assert [s for s in seen if s != "record" or not remade] == remade
+
+
 def test_the_same_seed_gives_the_same_pixels_and_preserve_can_be_left_out(editor, picture):
     source = editor.invert(picture, steps=2)
     noisy = DragonDiffusion(guidance=1.0, fresh=1.0)
@@ -122,7 +151,9 @@ def test_wrong_wishes_are_refused_before_any_work(editor, picture, calls):
 def test_face_landmarks_of_a_reference_of_another_size_are_scaled(editor, picture, monkeypatch):
     seen = []
     inner = dragondiffusion.make_plans
-    monkeypatch.setattr(dragondiffusion, "make_plans", lambda m, job: seen.extend(job.edits) or inner(m, job))
+    monkeypatch.setattr(
+        dragondiffusion, "make_plans", lambda m, job, there: seen.extend(job.edits) or inner(m, job, there)
+    )
     points = [(10 + i % 17, 10 + i // 17) for i in range(68)]
     reference = np.zeros((90, 140, 3), np.uint8)
     edit = Face(reference=reference, landmarks=points, reference_landmarks=[(2 * x, 2 * y) for x, y in points])

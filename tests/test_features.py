@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dragkit.features import observe, on_grid
+from dragkit.attention import Part, attend, inject, record
+from dragkit.features import observe, on_grid, resumed, tapped
 
 
 @pytest.fixture
@@ -53,3 +54,33 @@ def test_gradients_reach_the_latents_and_no_weight(tiny, inputs):
     assert z.grad is not None
     assert z.grad.abs().sum() > 0
     assert all(p.grad is None for p in tiny.unet.parameters())
+
+
+def test_a_pass_that_goes_on_from_a_trunk_is_the_whole_pass(tiny, inputs):
+    z, text = inputs
+    ran = []
+    handle = tiny.unet.down_blocks[0].register_forward_hook(lambda *_: ran.append(1))
+    before = [*tiny.unet.down_blocks, tiny.unet.mid_block]
+    store = {}
+    with torch.no_grad(), attend(tiny.unet, record(store)):
+        tiny.predict(z + 1, 300, text)  # other keys and values
+    with torch.no_grad(), attend(tiny.unet, inject([Part(store)])):
+        whole = tiny.predict(z, 300, text)
+    live = z.repeat(2, 1, 1, 1).requires_grad_(True)
+    with tapped(tiny.unet) as trunk, observe(tiny.unet, (1,), stop=True):
+        tiny.predict(live, 300, text.repeat(2, 1, 1))
+    assert len(ran) == 3
+    with torch.no_grad(), attend(tiny.unet, inject([Part(store)])), resumed(tiny.unet, trunk):
+        assert torch.allclose(tiny.predict(z, 300, text), whole, atol=1e-5)
+    assert len(ran) == 3  # the encoder did not run again
+    with pytest.raises(KeyError), resumed(tiny.unet, trunk):
+        raise KeyError("other")
+    handle.remove()
+    assert [*tiny.unet.down_blocks, tiny.unet.mid_block] == before
+    assert not any(block._forward_hooks for block in before)
+
+
+def test_without_a_trunk_a_pass_runs_whole(tiny, inputs):
+    z, text = inputs
+    with torch.no_grad(), resumed(tiny.unet, None):
+        assert torch.equal(tiny.predict(z, 300, text), tiny.predict(z, 300, text))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import ldm
 import tiny as models
-from dragkit import loading, memory, singlefile
+from dragkit import loading, machine, singlefile
 from dragkit.model import StableDiffusion
 
 PARTS = ("unet", "vae", "text_encoder")
@@ -239,7 +239,7 @@ def test_fused_projections(folder: Path) -> None:
 
 
 def test_too_little_memory(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free", lambda device: 1000)
+    monkeypatch.setattr(machine, "free", lambda device: 1000)
     assert f"loading {saved} needs about" in refusal(saved)
 
 
@@ -429,7 +429,7 @@ def test_shipped_configurations_have_the_published_sizes(name: str, millions: tu
 
 def test_no_source_file_reads_pickles_or_names_a_device() -> None:
     source = Path(loading.__file__).parent
-    for file in (source / name for name in ("model.py", "loading.py", "singlefile.py", "memory.py", "schedule.py")):
+    for file in (source / name for name in ("model.py", "loading.py", "singlefile.py", "machine.py", "schedule.py")):
         text = file.read_text()
         assert "torch.load(" not in text
         assert not any(f'"{device}"' in text for device in ("cuda", "mps", "cpu", "xpu"))

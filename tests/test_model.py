@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-from dragkit import loading, memory
+from dragkit import loading, machine
 from dragkit.model import StableDiffusion, default_device, default_dtype, to_dtype
 from dragkit.schedule import Schedule, clean, ddim
 from tiny import SIZE, TEXT, TOKENS, tiny
@@ -153,27 +153,11 @@ def test_memory_grows_with_the_work(tiny: StableDiffusion, monkeypatch: pytest.M
     assert tiny.memory_estimate((64, 48), grad=False) < small < tiny.memory_estimate((64, 48), levels=50)
     assert tiny.memory_estimate((1 << 16, 1 << 16)) > 1 << 37
     tiny.check_memory((64, 48))
-    monkeypatch.setattr(memory, "free", lambda device: small - 1)
+    monkeypatch.setattr(machine, "free", lambda device: small - 1)
     with pytest.raises(ValueError, match=r"editing 64x48 px with tiny needs about .* GiB but .* free on cpu; give"):
         tiny.check_memory((64, 48))
-    monkeypatch.setattr(memory, "free", lambda device: None)
+    monkeypatch.setattr(machine, "free", lambda device: None)
     tiny.check_memory((1 << 16, 1 << 16))  # nobody can tell: go on
-
-
-def test_free_memory_of_machine_and_container(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    monkeypatch.setattr(memory, "MEMINFO", folder / "meminfo")
-    monkeypatch.setattr(memory, "CGROUP", folder)
-    (folder / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
-    assert memory.free(torch.get_default_device()) == 2000 * 1024
-    (folder / "memory.max").write_text("1000000\n")
-    (folder / "memory.current").write_text("400000\n")
-    (folder / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
-    assert memory.free(torch.get_default_device()) == 700000
-    (folder / "memory.max").write_text("max\n")
-    assert memory.free(torch.get_default_device()) == 2000 * 1024
 
 
 def test_kept_activations_are_as_estimated(tiny: StableDiffusion) -> None:

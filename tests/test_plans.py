@@ -72,33 +72,33 @@ def test_several_edits_share_one_content_term(source):
 
 
 @pytest.mark.parametrize("kind", ["drag", "face"])
-def test_points_with_a_reference_take_equal_cells_from_it(source, kind):
+def test_points_that_are_there_already_keep_their_region_as_it_is(source, kind):
     edit = Drag(handles=[(28, 24)], targets=[(36, 24)], mask={"box": (8, 8, 56, 40)})
     if kind == "face":
         points = [(20 + i, 20) for i in range(17)]
         edit = Face(points=17, landmarks=points, reference_landmarks=[(x, y + 4) for x, y in points])
-    wish = job(source, edit, references=[source])
-    (plan,) = make_plans(DragonDiffusion(), wish)
+    (plan,) = make_plans(DragonDiffusion(), job(source, edit), there=True)
     (row,) = plan.inner
-    assert (plan.kind, plan.picture, row.reference) == (kind, 1, 1)
+    assert (plan.kind, plan.picture, row.reference) == (kind, 0, 0)
     assert torch.equal(row.points, torch.stack([row.cells % 32, row.cells // 32], 1).float())
     assert cells(row) == {(x, y) for y, x in zip(*np.nonzero(plan.touched), strict=True)}
     assert plan.touched.mean() == (1 if kind == "face" else 24 * 16 / (32 * 24))
-    assert plan.framed  # all noise is the reference's, so none is copied
     assert plan.copy is None
-    _, own = token_parts([plan], [source.records[0].memory] * 2, alone=True, pair=True, hide=False)
-    assert not own
+    parts, own = token_parts([plan], [source.records[0].memory], alone=True, pair=True, hide=False)
+    assert (len(parts), own) == (1, False)
 
 
-def test_a_move_with_a_reference_takes_equal_cells_from_it_and_leaves_the_same_hole(source):
+def test_a_move_that_is_made_already_keeps_equal_cells_and_leaves_the_same_hole(source):
     edit = Move(mask=OBJECT, offset=(20, 8), angle=20)
-    own, placed = (make_plans(DragonDiffusion(), job(source, edit, references=[given]))[0] for given in (None, source))
+    own, placed = (make_plans(DragonDiffusion(), job(source, edit), there)[0] for there in (False, True))
     (row,) = placed.inner
     assert torch.equal(row.points, torch.stack([row.cells % 32, row.cells // 32], 1).float())
-    assert row.reference == placed.picture == 1
+    assert row.reference == placed.picture == 0
     assert torch.equal(row.cells, own.inner[0].cells)
-    assert (placed.framed, placed.copy) == (True, None)
+    assert (placed.copy, placed.keep) == (None, None)
     assert (placed.inside & own.inside).sum() == own.inside.sum()
     assert placed.inside.sum() > own.inside.sum()  # and a margin
     assert np.array_equal(placed.hole, own.hole)
-    assert [(r.weight, len(r.cells)) for r in placed.outer] == [(r.weight, len(r.cells)) for r in own.outer]
+    filled, left = own.outer
+    assert [(r.weight, len(r.cells), r.repel) for r in placed.outer] == [(filled.weight, len(filled.cells), False)]
+    assert left.repel  # what was there is not to be there: the warped picture does not have it

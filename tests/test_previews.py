@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import dragkit
 from dragkit.displacement import averaged, elastic, inverse_distance, rigid
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace, Reprompt
-from dragkit.previews import filled, preview
+from dragkit.previews import preview
 from dragkit.warp import field
 
 SIZE = (120, 90)  # (width, height)
@@ -79,6 +79,14 @@ def test_an_object_goes_and_the_ground_closes():
     assert np.array_equal(shown[untouched], scene()[untouched])
 
 
+def test_the_ground_in_a_loose_mask_stays_where_it_is_if_wanted():
+    loose = Move(mask={"ellipse": (8, 8, 62, 62)}, offset=(55, 20))
+    exact = preview(scene(), Move(mask=BOX, offset=(55, 20))).astype(int)
+    assert np.abs(preview(scene(), loose, trim=True) - exact).max(2).mean() < 0.5
+    assert np.abs(preview(scene(), loose) - exact).max(2).mean() > 3
+    assert np.array_equal(preview(scene(), Move(mask=BOX, offset=(55, 20)), trim=True), exact)
+
+
 def test_edges_of_a_turned_object_are_smooth():
     shown = preview(scene(), Move(mask=BOX, offset=(40, 15), angle=45))[..., 1].astype(int)
     levels = np.unique(shown[25:75, 55:95])
@@ -115,27 +123,6 @@ def test_the_smallest_pictures_are_pictures(size):
 def test_a_drag_is_bent_as_one_asks():
     given = noise()
     assert not np.array_equal(preview(given, EDITS["drag"]), preview(given, EDITS["drag"], rigid))
-
-
-def test_a_hole_is_as_its_rim():
-    flat = np.full((90, 120, 3), 77, np.uint8)
-    hole = np.zeros((90, 120), bool)
-    hole[10:80, 3:] = True
-    given = np.where(hole[..., None], 255, flat).astype(np.uint8)
-    assert np.array_equal(filled(given, hole), flat)
-    assert np.array_equal(filled(given, np.zeros_like(hole)), given)
-    one = ~np.zeros((7, 5), bool)
-    one[6, 4] = False
-    assert (filled(np.full((7, 5, 3), 9, np.uint8), one) == 9).all()
-    with pytest.raises(ValueError, match="nothing is left"):
-        filled(flat, np.ones_like(hole))
-
-
-def test_a_rim_that_differs_gives_a_ramp():
-    hole = np.zeros((90, 120), bool)
-    hole[20:50, 20:50] = True
-    wrong = np.abs(filled(scene(), hole)[20:50, 20:50, 0] - np.linspace(60, 179, 120)[20:50])
-    assert wrong.max() < 15
 
 
 @pytest.mark.parametrize("edit", [Reprompt(prompt="x"), Replace(mask=BOX, reference=noise(), reference_mask=BOX)])

@@ -3,7 +3,8 @@ import numpy as np
 from dragkit.edits import Drag, Face, Move, Paste, Remove, Replace
 from dragkit.previews import preview
 from dragkit.references import known, referred, warped, with_landmarks
-from dragkit.source import to_picture
+from dragkit.source import invert, to_picture
+from dragkit.warp import field, landed
 from tiny import SIZE
 
 BOX = {"box": (8, 8, 20, 20)}
@@ -67,13 +68,29 @@ def test_it_is_inverted_as_far_as_the_method_reads_it(calm, source):
 def test_what_moved_as_a_whole_is_known_and_a_hole_is_not(calm, source):
     edit = Move(mask=BOX, offset=(20, 12))
     found = ahead(calm, source, edit, depth=0.0)
-    sure = known(calm, found, [edit])
+    sure = known(calm, source.picture, found, [edit], field([edit], SIZE))
     assert sure.whole[21:31, 29:39].all()
     assert sure.whole.sum() < 200
     assert not sure.lost[9:19, 9:19].any()
     trip = to_picture(calm.decode(found.latents[:1]))
     assert np.abs(sure.applied(trip).astype(int) - found.picture)[36:].max() <= 1  # where nothing happens
     assert np.array_equal(sure.applied(trip)[sure.whole], found.picture[sure.whole])
+
+
+def test_of_a_loose_mask_only_the_object_is_known(calm):
+    y, x = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
+    picture = np.repeat((60 + x)[..., None], 3, 2).astype(np.uint8)
+    inside = (abs(x - 20) < 8) & (abs(y - 20) < 8)
+    picture[inside] = (200, 30, 30)
+    source = invert(calm, picture, SIZE, calm.schedule(2), calm.embed(["", ""]), depth=0.0)
+    edit = Move(mask={"ellipse": (8, 8, 33, 33)}, offset=(26, 8))
+    found = ahead(calm, source, edit, depth=0.0)
+    sure = known(calm, picture, found, [edit], field([edit], SIZE))
+    assert sure.whole[21:36, 39:54].all()
+    assert sure.whole.sum() < 1.2 * inside.sum()
+    rim = landed([edit], SIZE) & ~sure.whole
+    assert rim.sum() > 100
+    assert not sure.lost[rim].any()  # which the model blends in
 
 
 def test_landmarks_of_another_picture_are_scaled_to_this_one():

@@ -87,12 +87,18 @@ def text_encoder(
     )
 
 
-def tiny(seed: int = 0, vae_kind: str = "tiny", prediction: Prediction = "eps", **unet_config: Any) -> StableDiffusion:
+def tiny(
+    seed: int = 0,
+    vae_kind: str = "tiny",
+    prediction: Prediction = "eps",
+    memory: str = "fast",
+    **unet_config: Any,
+) -> StableDiffusion:
     """A whole random model on the CPU, the same for the same seed."""
     with torch.random.fork_rng(devices=[]), loading.quiet():
         torch.manual_seed(seed)
         parts = unet(**unet_config), vae(vae_kind), text_encoder(), tokenizer()
-    return StableDiffusion(*parts, name="tiny", prediction=prediction, device="cpu", dtype="fp32")
+    return StableDiffusion(*parts, name="tiny", prediction=prediction, device="cpu", dtype="fp32", memory=memory)
 
 
 def save(model: StableDiffusion, folder: Path, prediction_type: str | None = None) -> Path:

@@ -20,16 +20,14 @@ FLAT = 1e-6  # least deviation of noise that is divided by: that of a single cel
 
 
 def start(job: Job, plans: Sequence[Plan], fresh: float, restyle: float, temperature: float = 1.0) -> Tensor:
-    """Latents [1, 4, h, w] at level N: the noise of the source, with that of objects where they go, or the noise of a
-    picture in which they are there already.
+    """Latents [1, 4, h, w] at level N: the noise of the source, with that of objects where they go.
 
     fresh, temperature: share of new noise in vacated cells, and its deviation.  restyle: how far the noise of a
     repainted object takes on mean and deviation of the reference's object (AdaIN, Huang & Belongie 2017): an inverted
     picture's noise knows its colours.
     """
     pictures = job.pictures
-    framed = [p.picture for p in plans if p.framed]  # each shows what those before it do, too
-    z = pictures[framed[-1] if framed else 0].latents[-1:].clone()
+    z = job.source.latents[-1:].clone()
     if fresh:
         noise = temperature * torch.randn(z.shape, generator=job.generator).to(z)
         vacated = torch.stack([p.vacated for p in plans]).any(0).to(z.device)
@@ -86,7 +84,7 @@ def token_parts(
             blind = ~base if p.kind in ("paste", "replace") else p.hole  # of the picture itself the rest may see all
             shut = () if blind is None or not hide else ((token_masks(_tokens(size, blind), latent), taken),)
             parts.append(Part(memories[p.picture], taken, shut))
-    return parts, any(p.kind in ("drag", "face") and p.keep is None for p in now)
+    return parts, any(p.kind in ("drag", "face") and not p.there for p in now)
 
 
 def _tokens(size: Size, mask: Mask) -> Callable[[tuple[int, int]], Tensor]:

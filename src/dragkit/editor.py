@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from dragkit import checks
 from dragkit import edits as asked
-from dragkit.edits import Edit, Face, Reprompt
+from dragkit.edits import Edit, Face
 from dragkit.geometry import Size, fit, resize
+from dragkit.jobs import REFINE, make_job, told
 from dragkit.lora import Lora, attached
 from dragkit.memorise import RELEASED, Training, memorise
 from dragkit.methods import Job, Method, Step, default, for_model
 from dragkit.methods.method import STEPS, check
 from dragkit.model import StableDiffusion
-from dragkit.references import known, referred, warped, with_landmarks
+from dragkit.references import known, with_landmarks
 from dragkit.regions import put_back
 from dragkit.schedule import Schedule
 from dragkit.source import Progress, Source, generate, invert, to_picture
 from dragkit.windows import Window, choose
-
-REFINE = 1  # passes a level of an inversion: measured in docs/dragondiffusion.md
 
 Pixels = NDArray[np.uint8]
 Picture = Pixels | Image.Image
@@ -67,10 +67,15 @@ class Editor:
         device: str | None = None,
         dtype: str | None = None,
         prediction: str | None = None,
+        memory: str = "fast",
         cache: Path | None = None,
     ) -> Self:
-        """Load "toy" or any Stable Diffusion 1.x / 2.x folder, hub id or .safetensors file."""
-        loaded = StableDiffusion.load(model, device=device, dtype=dtype, prediction=prediction)  # type: ignore[arg-type]
+        """Load "toy" or any Stable Diffusion 1.x / 2.x folder, hub id or .safetensors file.
+
+        memory: "fast", "balanced" or "small", how much of a source is kept instead of being made again (`bank.KEEP`).
+        """
+        kind: Any = prediction  # which `load` checks
+        loaded = StableDiffusion.load(model, device=device, dtype=dtype, prediction=kind, memory=memory)
         return cls(loaded, cache=cache)
 
     @property
@@ -138,7 +143,7 @@ class Editor:
         """
         pixels, wishes = _pixels(picture), _listed(edits)
         size = _size(pixels)
-        asked.check(wishes, size)
+        checks.check(wishes, size)
         if not window or math.prod(size) <= self.model.area:
             return Window.all(size), wishes
         wishes = tuple(with_landmarks(edit, pixels) if isinstance(edit, Face) else edit for edit in wishes)
@@ -189,7 +194,8 @@ class Editor:
         how = self._method(method, edits)
         check(how, _listed(edits))
         source = self._remembered(how, source, lora)
-        yield from self._steps(how, self._job(how, source, edits, reference_prompt, guidance, seed, None))
+        job = make_job(self.model, how, source, _listed(edits), reference_prompt, guidance, seed)
+        yield from self._steps(how, job)
 
     def _steps(self, how: Method, job: Job) -> Iterator[Step]:
         """The method's steps, made while the source's LoRA is attached and given away while it is not."""
@@ -200,7 +206,7 @@ class Editor:
             if step is None:
                 return
             if step.level == 0 and how.detail and job.warped is not None:
-                step = step._replace(known=known(self.model, job.warped, job.edits))
+                step = step._replace(known=known(self.model, job.source.picture, job.warped, job.edits, job.field))
             yield step
 
     def _remembered(self, how: Method, source: Source, lora: Lora | None, progress: Progress | None = None) -> Source:
@@ -285,26 +291,16 @@ class Editor:
                 lora=lora,
                 progress=progress,
             )
-        job = self._job(how, source, edits, reference_prompt, guidance, seed, progress)
+        job = make_job(self.model, how, source, _listed(edits), reference_prompt, guidance, seed, progress)
         ready = time.perf_counter()
         for step in self._steps(how, job):
             if callback:
                 callback(step._replace(points=part.outward(step.points)))
         pixels = part.place(self.finish(step, source, job.edits if preserve else None), whole)
         seconds = {"prepare": ready - began, "edit": time.perf_counter() - ready}
-        notes = self._notes(job, (source.prompt, negative_prompt, reference_prompt))
+        notes = told(self.model, job, (source.prompt, negative_prompt, reference_prompt))
         settings = asdict(how)
         return Result(Image.fromarray(pixels), seconds, how.random(job), settings, source.schedule.levels, notes)
-
-    def _notes(self, job: Job, prompts: Sequence[str]) -> tuple[str, ...]:
-        """What a person should know of the words that were given."""
-        reprompts = [edit for edit in job.edits if isinstance(edit, Reprompt)]
-        cuts = map(self.model.unread, (*prompts, *(edit.prompt for edit in reprompts)))
-        notes = [f'the prompt is too long: "{cut}" is not read' for cut in cuts if cut]
-        for edit in reprompts:
-            if edit.source_prompt not in ("", job.source.prompt):
-                notes.append(f'the source was made with the prompt "{job.source.prompt}", which is used')
-        return tuple(notes)
 
     def preview(self, step: Step, source: Source | None = None) -> Pixels:
         """What a step looks like now: its clean estimate decoded, at the source's size."""
@@ -317,47 +313,6 @@ class Editor:
         if step.known is not None:
             pixels = step.known.applied(pixels)
         return pixels if edits is None else put_back(pixels, source.picture, edits)
-
-    def _job(
-        self,
-        how: Method,
-        source: Source,
-        edits: Edit | Sequence[Edit],
-        reference_prompt: str,
-        guidance: float | None,
-        seed: int,
-        progress: Progress | None,
-    ) -> Job:
-        wishes = _listed(edits)
-        asked.check(wishes, source.size)
-        need, levels = source.schedule.up_to(how.depth(wishes)), source.schedule.levels
-        if source.top < need:
-            raise ValueError(
-                f"the source was inverted up to level {source.top} of {levels}, but {type(how).__name__} reads it up "
-                f"to level {need}; invert it with depth={need / levels:g} or more"
-            )
-        wishes = tuple(with_landmarks(edit, source.picture) if isinstance(edit, Face) else edit for edit in wishes)
-        with attached(self.model.unet, source.lora):
-            ahead = warped(self.model, wishes, source, depth=how.warp_depth(wishes), refine=REFINE, progress=progress)
-            references = [
-                referred(
-                    self.model,
-                    edit,
-                    source,
-                    reference_prompt,
-                    framed=ahead is not None,
-                    refine=REFINE,
-                    progress=progress,
-                )
-                for edit in wishes
-            ]
-        if guidance is None:
-            guidance = source.guidance if source.guidance != 1 else how.weight(wishes)
-        text = source.text
-        if isinstance(wishes[0], Reprompt):
-            text = torch.cat([text[:1], self.model.embed([wishes[0].prompt])])
-        generator = torch.Generator().manual_seed(seed)
-        return Job(source, wishes, references, text, guidance, generator, ahead)
 
 
 GENERATE_GUIDANCE = 4.0  # as the edits of DragonDiffusion; Stable Diffusion's own default is 7.5

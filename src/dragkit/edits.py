@@ -6,18 +6,16 @@ Angles are degrees, positive = clockwise on the screen. Importing this module lo
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, model_validator
 
-from dragkit.forms import Finite, Frozen, Mask, Picture, PngMask, Point, Positive, Steps
-from dragkit.pictures import Inside
+from dragkit.forms import Finite, Frozen, Mask, Picture, Point, Positive, Steps
 
 # One contour point in four of the jaw, the brows' tops, the nose's tip and base, the corners of eyes and mouth,
 # the middle of the lips (iBUG order): spread over the face, and every one is visible from the front.
@@ -76,7 +74,7 @@ def _simple(outline: tuple[Point, ...]) -> tuple[Point, ...]:
     ends = np.roll(corners, -1, axis=0)
     side = _cross(ends[:, None] - corners[:, None], corners[None] - corners[:, None])  # of corner j to the line k
     apart = side * np.roll(side, -1, axis=1) < 0
-    given = f"the region of corners {' '.join(map(_show, outline))}"
+    given = f"the region of corners {' '.join(map(point_text, outline))}"
     if (apart & apart.T).any():
         raise ValueError(f"{given} crosses itself; give them in order")
     if abs(_cross(corners, ends).sum()) / 2 < 1:
@@ -116,9 +114,9 @@ class Drag(Frozen):
         aims: dict[Point, Point] = {}
         for handle, target in zip(self.handles, self.targets, strict=True):
             if aims.setdefault(handle, target) != target:
-                first = _show(aims[handle])
+                first = point_text(aims[handle])
                 raise ValueError(
-                    f"the handle {_show(handle)} goes to {first} and to {_show(target)}; give it one target"
+                    f"the handle {point_text(handle)} goes to {first} and to {point_text(target)}; give it one target"
                 )
         return self
 
@@ -208,6 +206,7 @@ def _within(part: list[str], whole: list[str]) -> bool:
     return bool(part) and any(whole[i : i + len(part)] == part for i in range(len(whole)))
 
 
+Speed = Literal["fast", "balanced", "best"]
 Edit = Annotated[Move | Remove | Replace | Paste | Drag | Face | Reprompt, Discriminator("kind")]
 
 
@@ -224,6 +223,7 @@ class Request(Frozen):
     method: str | None = None  # None: by the edits
     settings: dict[str, Any] = Field(default_factory=dict)
     steps: Steps | None = None
+    speed: Speed | None = None  # steps and settings by a name; those that are given win
     seed: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=1)] = 1
     preserve: bool = True
@@ -241,19 +241,8 @@ def parse_numbers(text: str, count: int, what: str, want: str) -> tuple[float, .
     return numbers
 
 
-def _show(point: Point) -> str:
+def point_text(point: Point) -> str:
     return f"({point[0]:g}, {point[1]:g})"
-
-
-def check(edits: Request | Edit | Iterable[Edit], size: tuple[int, int]) -> None:
-    """Refuse edits that make no sense on a picture of (width, height): ValueError with one sentence."""
-    if isinstance(edits, Request):
-        edits = edits.edits
-    wishes: tuple[Edit, ...] = (edits,) if isinstance(edits, Frozen) else tuple(edits)
-    if any(isinstance(edit, Reprompt) for edit in wishes[1:]):
-        raise ValueError("a reprompt comes after another edit; give one, first: the edits after it are of its picture")
-    for edit in wishes:
-        _check_one(edit, size)
 
 
 def shown(edits: Sequence[Edit], prompt: str) -> str:
@@ -263,115 +252,3 @@ def shown(edits: Sequence[Edit], prompt: str) -> str:
     if told and prompt and told != prompt:
         raise ValueError(f'the picture shows "{prompt}" and, by its source prompt, "{told}"; give one of them')
     return prompt or told
-
-
-def _check_one(edit: Edit, size: tuple[int, int]) -> None:
-    match edit:
-        case Move():
-            mask = _filled(edit.mask, size, "mask")
-            _check_lands(mask, edit, size)
-        case Remove():
-            mask = _filled(edit.mask, size, "mask")
-            if mask.all():
-                raise ValueError("the mask covers the whole picture; leave some of the background outside it")
-        case Replace():
-            _filled(edit.mask, size, "mask")
-            _filled(edit.reference_mask, _size(edit.reference), "reference mask")
-        case Paste():
-            _check_lands(_filled(edit.reference_mask, _size(edit.reference), "reference mask"), edit, size)
-        case Drag():
-            for name, points in (("handle", edit.handles), ("target", edit.targets)):
-                _check_points(name, points, size)
-            for corners in itertools.chain.from_iterable(edit.regions):
-                _check_points("corner", corners, size)
-            if edit.mask is not None:
-                _filled(edit.mask, size, "mask")
-        case Face():
-            if edit.landmarks is not None:
-                _check_points("landmark", edit.landmarks, size)
-        case Reprompt():
-            for name, given in (("mask", edit.mask), ("target mask", edit.target_mask)):
-                if given is not None:
-                    _filled(given, size, name)
-    if isinstance(edit, Move | Remove) and edit.fill_like is not None:
-        _filled(edit.fill_like, size, "fill-like mask")
-
-
-def _size(picture: Picture) -> tuple[int, int]:
-    height, width = picture.array().shape[:2]
-    return width, height
-
-
-def _filled(mask: Mask, size: tuple[int, int], name: str) -> Inside:
-    inside = mask.array(size)
-    if not inside.any():
-        painted = isinstance(mask, PngMask)
-        why = "paint the object white on black" if painted else f"the picture is {size[0]}x{size[1]} px: draw it there"
-        raise ValueError(f"the {name} is empty; {why}")
-    return inside
-
-
-def _check_points(name: str, points: Iterable[Point], size: tuple[int, int]) -> None:
-    for x, y in points:
-        if not (0 <= x <= size[0] and 0 <= y <= size[1]):
-            where = f"the picture of {size[0]}x{size[1]} px"
-            raise ValueError(f"the {name} {_show((x, y))} lies outside {where}; put it inside")
-
-
-def _check_lands(mask: Inside, edit: Move | Paste, size: tuple[int, int]) -> None:
-    """Some of the object must stay in view; what sticks out is clipped."""
-    points = np.argwhere(mask)[:, ::-1] + 0.5
-    centroid = points.mean(axis=0)
-    radians = math.radians(edit.angle)
-    turn = np.array([[math.cos(radians), math.sin(radians)], [-math.sin(radians), math.cos(radians)]])  # row vectors
-    landed = (points - centroid) @ turn * edit.scale + centroid + edit.offset
-    reach = edit.scale / 2  # half a pixel of the object, as large as it lands
-    if not ((landed > -reach) & (landed < np.array(size) + reach)).all(axis=1).any():
-        raise ValueError(
-            f"the offset {_show(edit.offset)} pushes the object wholly out of the picture of {size[0]}x{size[1]} px; "
-            "use a smaller one"
-        )
-
-
-_KINDS = {"move", "remove", "replace", "paste", "drag", "face", "reprompt"}
-
-
-def explain(error: ValidationError) -> str:
-    """One sentence (what, got, want) for a person out of a pydantic error."""
-    return told(error.errors(include_url=False))
-
-
-def told(problems: Sequence[Any]) -> str:
-    """One sentence of the problems that pydantic lists."""
-    # a list whose only item is wrong is also reported as too short
-    problems = [p for p in problems if p["type"] != "too_short" or not p["input"]] or problems
-    first = problems[0]
-    where = _where(first["loc"])
-    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
-    if first["type"] == "extra_forbidden":
-        message = "there is no such field; `dragkit schema` prints those there are"
-    elif first["type"] == "missing":
-        message = "is missing"
-    elif first["type"] == "too_short":
-        message = f"give at least {first['ctx']['min_length']}"
-    elif first["type"] == "union_tag_invalid":
-        message = f"got {first['ctx']['tag']!r}, want one of {', '.join(sorted(_KINDS))}"
-    elif first["type"] not in ("value_error", "form", "union_tag_not_found"):
-        got = first["input"]
-        if isinstance(got, str | int | float | bool | None):
-            message = f"got {got!r}, want {message.removeprefix('Input should be ')}; give such a value"
-    others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where}: {message}{others}" if where else f"{message}{others}"
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    """`edits[0].mask.box` of pydantic's location, without the tags of unions."""
-    text, last = "", None
-    for part in location:
-        tag = isinstance(last, int) and part in _KINDS
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part != last and not tag:
-            text += f".{part}"
-        last = part
-    return text.removeprefix(".")

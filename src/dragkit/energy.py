@@ -45,13 +45,27 @@ def sample(features: Tensor, points: Tensor) -> Tensor:
     return found[0, :, 0].T
 
 
-def similarity(now: Tensor, then: Tensor, row: Match) -> Tensor:
-    """Cosine similarity of a row for one decoder level, as a scalar in [0, 1]: now, then are [c, h, w]."""
-    here, there = now.flatten(1).T[row.cells], sample(then, row.points)  # [n, c], [m, c]
-    if row.pooled:
-        here, there = here.mean(0, keepdim=True), there.mean(0, keepdim=True)
-    cosine = F.cosine_similarity(here, there, dim=1).mean()
-    return cosine.clamp(min=0) if row.raw else (cosine + 1) / 2
+def similarity(now: Tensor, then: Tensor, rows: Sequence[Match]) -> Tensor:
+    """Cosine similarities [rows] in [0, 1] for one decoder level: now, then are [c, h, w].
+
+    The rows are alike in all but their cells, points and weights, and none is empty: all are looked up at once.
+    """
+    how, cells = rows[0], torch.cat([row.cells for row in rows]).to(now.device)
+    here = now.flatten(1).index_select(1, cells).T  # [n, c]
+    there = sample(then, torch.cat([row.points for row in rows]))  # [m, c]
+    means = _means([len(row.cells) for row in rows], here)
+    if how.pooled:
+        cosine = F.cosine_similarity(means @ here, _means([len(row.points) for row in rows], there) @ there, dim=1)
+    else:
+        cosine = means @ F.cosine_similarity(here, there, dim=1)
+    return cosine.clamp(min=0) if how.raw else (cosine + 1) / 2
+
+
+def _means(counts: Sequence[int], like: Tensor) -> Tensor:
+    """The matrix [groups, n] that takes means of consecutive groups of so many."""
+    count = torch.tensor(counts, device=like.device)
+    group = torch.arange(len(counts), device=like.device)
+    return (group[:, None] == group.repeat_interleave(count)).to(like) / count[:, None]
 
 
 def energy(now: Features, references: Sequence[Features], rows: Sequence[Match]) -> Tensor:
@@ -60,11 +74,14 @@ def energy(now: Features, references: Sequence[Features], rows: Sequence[Match])
     now: features of the latent being edited; references[k]: those of picture k. Rows with an empty side are left out,
     so a zero move or a mask that covers everything is finite. Source: DragonDiffusion, section 3.2 and released code.
     """
-    total = now[0].new_zeros((), dtype=torch.float32)
+    alike: dict[tuple[int, bool, bool, bool], list[Match]] = {}
     for row in rows:
-        if not len(row.cells) or not len(row.points):
-            continue
+        if len(row.cells) and len(row.points):
+            alike.setdefault((row.reference, row.repel, row.pooled, row.raw), []).append(row)
+    total = now[0].new_zeros((), dtype=torch.float32)
+    for (reference, repel, *_), group in alike.items():
+        weights = torch.tensor([row.weight for row in group], device=total.device)
         for level, current in enumerate(now):
-            s = similarity(current.float(), references[row.reference][level].float(), row)
-            total = total + row.weight / len(now) * (s if row.repel else 1 / (ALPHA + BETA * s))
+            s = similarity(current.float(), references[reference][level].float(), group)
+            total = total + (weights * (s if repel else 1 / (ALPHA + BETA * s))).sum() / len(now)
     return total

@@ -1,4 +1,5 @@
-"""Decoder features of the U-Net, with an early stop: `with observe(unet, blocks) as seen: ...`."""
+"""Decoder features of the U-Net, with an early stop: `with observe(unet, blocks) as seen: ...`; and passes that share
+what runs before the decoder."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class _Enough(Exception):
@@ -41,6 +42,61 @@ def observe(unet: Any, blocks: Sequence[int], *, stop: bool = False) -> Iterator
     finally:
         for handle in handles:
             handle.remove()
+
+
+class Trunk(list[Any]):
+    """What the down blocks and the middle one of a pass gave, in their order: two passes on the same latents, level and
+    words differ in the decoder alone, which is where attention rules act."""
+
+
+@contextmanager
+def tapped(unet: Any) -> Iterator[Trunk]:
+    """Collect the trunk of the pass inside the `with`, its first item, without gradients."""
+    seen = Trunk()
+    parts = [*unet.down_blocks, unet.mid_block]
+    handles = [part.register_forward_hook(lambda _m, _a, output: seen.append(_first(output))) for part in parts]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def resumed(unet: Any, trunk: Trunk | None) -> Iterator[None]:
+    """Let the pass inside the `with` go on from a trunk, of as many items; None: let it run whole.
+
+    An attention rule is to be installed before: it looks for its layers in the whole U-Net.
+    """
+    if trunk is None:
+        yield
+        return
+    down, middle = list(unet.down_blocks), unet.mid_block
+    try:
+        for k, given in enumerate(trunk[:-1]):
+            unet.down_blocks[k] = _Given(given)
+        unet.mid_block = _Given(trunk[-1])
+        yield
+    finally:
+        for k, block in enumerate(down):
+            unet.down_blocks[k] = block
+        unet.mid_block = middle
+
+
+class _Given(nn.Module):
+    """Stands for a block whose output is known."""
+
+    def __init__(self, output: Any) -> None:
+        super().__init__()
+        self._output = output
+
+    def forward(self, *_args: Any, **_named: Any) -> Any:
+        return self._output
+
+
+def _first(output: Any) -> Any:
+    """The first item of a block's tensors, nested as they are, without gradients."""
+    return output[:1].detach() if isinstance(output, Tensor) else tuple(_first(part) for part in output)
 
 
 def on_grid(features: dict[int, Tensor], blocks: Sequence[int], shape: tuple[int, int], item: int = 0) -> list[Tensor]:

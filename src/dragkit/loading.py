@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import torch
 
-from dragkit import hub, memory
+from dragkit import hub, machine
 from dragkit.hub import PARTS
 from dragkit.schedule import BETAS, TRAIN_STEPS
 
@@ -61,6 +61,13 @@ def load(name: str, dtype: torch.dtype, prediction: Prediction | None = None) ->
 
         return singlefile.load(path, dtype, prediction)
     return _load_folder(path, name, dtype, prediction)
+
+
+def libraries() -> None:
+    """Import what `load` uses of diffusers and transformers, which takes seconds the first time."""
+    with quiet():
+        from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel  # noqa: F401
+        from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
 
 
 def find(name: str) -> Path:
@@ -214,7 +221,7 @@ def header(file: Path) -> dict[str, tuple[int, ...]]:
 def require_memory(headers: Sequence[dict[str, tuple[int, ...]]], dtype: torch.dtype, name: str) -> None:
     """Check that the weights fit into the machine's memory, through which they come also where they go on elsewhere."""
     numbers = sum(math.prod(shape) for shapes in headers for shape in shapes.values())
-    memory.require(numbers * dtype.itemsize, torch.get_default_device(), f"loading {name}")
+    machine.require(numbers * dtype.itemsize, torch.get_default_device(), f"loading {name}")
 
 
 @contextmanager

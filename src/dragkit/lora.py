@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -65,7 +63,7 @@ class Attachment:
     """
 
     def __init__(self, unet: Any, lora: Lora) -> None:
-        self._unet = unet
+        self._unet, self._places = unet, dict[str, tuple[dict[str, Any], str]]()
         own = adapters(unet)
         if any(layer.merged for layer in own.values()):
             raise ValueError("an adapter is fused into the U-Net; call unfuse_lora() before a LoRA is put beside it")
@@ -92,8 +90,11 @@ class Attachment:
 
     def _swap(self, modules: Mapping[str, Any]) -> None:
         for name, module in modules.items():
-            parent, _, child = name.rpartition(".")
-            setattr(self._unet.get_submodule(parent), child, module)
+            if name not in self._places:  # found once: methods enter and leave at every step
+                parent, _, child = name.rpartition(".")
+                self._places[name] = self._unet.get_submodule(parent)._modules, child
+            siblings, child = self._places[name]
+            siblings[child] = module
 
 
 def attached(unet: Any, lora: Lora | None) -> AbstractContextManager[None]:
@@ -113,6 +114,8 @@ def _twin(layer: Any) -> Any:
 
 def _inject(unet: Any, lora: Lora) -> None:
     """peft's layers with the LoRA's own tensors; the layers are made without memory, so no random number is drawn."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     active = {name: m.active_adapters for name, m in adapters(unet).items() if not m.disable_adapters}
     config = LoraConfig(r=1, lora_alpha=1, target_modules=lora.modules, init_lora_weights=False)
     inject_adapter_in_model(config, unet, NAME, low_cpu_mem_usage=True)
@@ -128,6 +131,8 @@ def _inject(unet: Any, lora: Lora) -> None:
 
 def adapters(unet: Any) -> dict[str, Any]:
     """peft's layers by name."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     return {name: m for name, m in unet.named_modules() if isinstance(m, BaseTunerLayer)}
 
 

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dragkit import loading, memory
+from dragkit import loading, machine
+from dragkit.bank import KEEP
 from dragkit.loading import Prediction
 from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
 
@@ -24,6 +25,8 @@ from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
 KEPT = 100
 HELD = 40
 VAE_HELD = 10  # the autoencoder at full resolution, in units of (pixels x channels of its first level)
+
+PROMPTS = 64  # whose texts are kept, 0.2 MB each with Stable Diffusion 1.5
 
 LCM_GUIDANCE = 7.5  # w of latent consistency models (arXiv 2310.04378): a guidance of 8.5, their pipeline's default
 
@@ -44,6 +47,7 @@ class StableDiffusion:
         factor: pixels per latent cell (8 for Stable Diffusion).
         multiple: sides of a picture are multiples of this, in pixels; the U-Net itself takes any latent side.
         area: native picture area in square pixels.
+        keep: how much of a source's records is kept, and where.
         inpaints: it was trained to fill holes; `filling` tells it which.
         few_steps: a latent consistency model, which cannot be inverted.
         betas, train_steps: of the training; grid, offset and last alpha are ours (`schedule`).
@@ -64,19 +68,29 @@ class StableDiffusion:
         dtype: torch.dtype | str | None = None,
         files: Sequence[Path] = (),
         few_steps: bool = False,
+        memory: str = "fast",
     ) -> None:
         if any(getattr(module, "fused_projections", False) for module in unet.modules()):
             raise ValueError(f"{name} has fused projections; call unfuse_qkv_projections() on a fresh copy of it")
         self.name, self.prediction, self.betas, self.train_steps = name, prediction, betas, train_steps
         self.device = default_device() if device is None else torch.device(device)
         self.dtype = default_dtype(self.device) if dtype is None else to_dtype(dtype)
+        # Convolutions in half precision want the channels last. On a CPU that gains a tenth, and the last bit of a
+        # result then depends on where in memory it lies: docs/speed.md.
+        layout = torch.channels_last if self.accelerated else torch.contiguous_format
         with loading.quiet():  # diffusers warns of a cast whatever the dtypes
             self.unet, self.vae, self.text_encoder = (
-                part.to(device=self.device, dtype=self.dtype).requires_grad_(False).eval()
+                part.to(device=self.device, dtype=self.dtype, memory_format=layout).requires_grad_(False).eval()
                 for part in (unet, vae, text_encoder)
             )
+        if memory not in KEEP:
+            raise ValueError(f"memory is {memory!r}; give one of {', '.join(KEEP)}")
+        self.keep = KEEP[memory]
+        if self.keep.checkpoint:
+            self.unet.enable_gradient_checkpointing()
         self.tokenizer, self.few_steps = tokenizer, few_steps
         self.inpaints = unet.config.in_channels == loading.INPAINTING
+        self._known: dict[str, Tensor] = {}  # texts of prompts
         self._given: Tensor | None = None  # what an inpainting model reads beside latents: [1, 5, h, w]
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.multiple = 2 * self.factor
@@ -93,6 +107,7 @@ class StableDiffusion:
         device: torch.device | str | None = None,
         dtype: torch.dtype | str | None = None,
         prediction: Prediction | None = None,
+        memory: str = "fast",
     ) -> StableDiffusion:
         """Load "toy", a folder in diffusers' layout, a hub id or a single `.safetensors` file.
 
@@ -100,6 +115,7 @@ class StableDiffusion:
             device: default the accelerator that torch finds, else torch's default device.
             dtype: torch dtype or "fp32", "fp16", "bf16"; default fp16 on an accelerator, else fp32.
             prediction: "eps" or "v", only where the checkpoint does not say or is wrong.
+            memory: "fast", "balanced" or "small", how much of a source is kept (`bank.KEEP`).
 
         Raises:
             ValueError: one sentence; see `loading`.
@@ -124,7 +140,19 @@ class StableDiffusion:
             dtype=kind,
             files=parts.files,
             few_steps=parts.few_steps,
+            memory=memory,
         )
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether it runs elsewhere than on torch's default device."""
+        return self.device.type != torch.get_default_device().type
+
+    @property
+    def at_once(self) -> bool:
+        """Whether two passes are better made as one of a batch of two: not on a CPU, where arithmetic
+        is the price, nor where memory is short."""
+        return self.accelerated and not self.keep.checkpoint
 
     @cached_property
     def weights_hash(self) -> str:
@@ -151,7 +179,7 @@ class StableDiffusion:
         encoded = self.vae.encode(x.to(self.device, self.dtype))
         z = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
         z = (z.float() - self._shift) * self.vae.config.scaling_factor
-        return self._finite(z, "encoder")
+        return self._finite(z.contiguous(), "encoder")
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
@@ -162,9 +190,18 @@ class StableDiffusion:
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Tensor:
-        """Text [b, tokens, d] of prompts; words beyond the tokenizer's length are cut off."""
+        """Text [b, tokens, d] of prompts; words beyond the tokenizer's length are cut off. The last ones are kept."""
+        for prompt in prompts:
+            known = self._known.pop(prompt, None)
+            self._known[prompt] = self._embedded(prompt) if known is None else known  # the latest comes last
+        text = torch.cat([self._known[prompt] for prompt in prompts])
+        for prompt in list(self._known)[:-PROMPTS]:
+            del self._known[prompt]
+        return text
+
+    def _embedded(self, prompt: str) -> Tensor:
         ids = self.tokenizer(
-            list(prompts),
+            [prompt],
             padding="max_length",
             truncation=True,
             max_length=self.tokenizer.model_max_length,
@@ -201,7 +238,7 @@ class StableDiffusion:
             told["timestep_cond"] = self._guided.to(self.dtype).expand(len(z), -1)
         x = torch.cat([z, self._beside(z)], 1) if self.inpaints else z
         raw: Tensor = self.unet(x.to(self.dtype), t, **told).sample
-        return raw.to(z.dtype)
+        return raw.to(z.dtype, memory_format=torch.contiguous_format)
 
     def _beside(self, z: Tensor) -> Tensor:
         """What an inpainting model reads beside latents [b, 4, h, w]: told nothing, the whole is a hole."""
@@ -252,11 +289,12 @@ class StableDiffusion:
             for depth, channels in enumerate(config.block_out_channels)
             if "CrossAttn" in config.down_block_types[depth]
         ]
-        bank = sum(2 * (layers + 1) * channels * tokens for channels, tokens in attending)  # keys and values
-        bank += sum(
+        record = sum(2 * (layers + 1) * channels * tokens for channels, tokens in attending)  # keys and values
+        record += sum(
             2 * channels * tokens for channels, tokens in attending
         )  # features of two up blocks, less than this
-        return int((max(unet, vae) + levels * bank) * self.dtype.itemsize)
+        kept = self.keep.takes(levels, int(record * self.dtype.itemsize), self.device)
+        return int(max(unet, vae) * self.dtype.itemsize + kept)
 
     def check_memory(self, size: tuple[int, int], batch: int = 1, grad: bool = True, levels: int = 0) -> None:
         """Compare `memory_estimate` with what is free.
@@ -265,7 +303,7 @@ class StableDiffusion:
             ValueError: before any work, where it will not do.
         """
         what = f"editing {size[0]}x{size[1]} px with {self.name}"
-        memory.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
+        machine.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
 
     @property
     def _shift(self) -> float:

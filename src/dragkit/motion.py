@@ -53,12 +53,11 @@ def supervision(now: Tensor, then: Tensor, start: Tensor, end: Tensor, radius: i
     were at first. Per point the absolute difference, mean over channels and cells, times the cells of a patch
     (released code). Cells of a patch at `start` that lie off the map are left out; samples at `end` stop at its border.
     """
-    total = now.new_zeros((), dtype=torch.float32)
-    for here, there in zip(patch(radius, start), patch(radius, end), strict=True):
-        on = on_map(here, then)
-        difference = sample(now, there[on]) - sample(then.detach(), here[on])
-        total = total + (2 * radius + 1) ** 2 * difference.abs().mean()
-    return total
+    here, there = patch(radius, start), patch(radius, end)  # [n cells 2]
+    on = on_map(here, then)  # [n cells]
+    apart = (_looked(now, there) - _looked(then.detach(), here)).abs().mean(-1)  # [n cells]
+    of_points: Tensor = (apart * on).sum(1) / on.sum(1)
+    return (2 * radius + 1) ** 2 * of_points.sum().float()
 
 
 def track(now: Tensor, wanted: Tensor, points: Tensor, radius: int) -> Tensor:
@@ -66,13 +65,17 @@ def track(now: Tensor, wanted: Tensor, points: Tensor, radius: int) -> Tensor:
 
     Nearest in the L1 norm, among cells on the map, the first of equals from the point itself outwards.
     """
-    found = []
-    for point, look in zip(points, wanted, strict=True):
-        cells = patch(radius, point[None])[0]
-        cells = cells[((cells - point) ** 2).sum(1).argsort(stable=True)]
-        cells = cells[on_map(cells, now)]
-        found.append(cells[(sample(now, cells) - look).abs().sum(1).argmin()])
-    return torch.stack(found)
+    near = patch(radius, points.new_zeros(1, 2))[0]
+    near = near[near.square().sum(1).argsort(stable=True)]  # [cells 2], from the middle outwards
+    cells = points[:, None] + near  # [n cells 2]
+    apart = (_looked(now, cells) - wanted[:, None]).abs().sum(-1)  # [n cells]
+    best = apart.masked_fill(~on_map(cells, now), torch.inf).argmin(1)
+    return cells[torch.arange(len(points), device=points.device), best]
+
+
+def _looked(features: Tensor, cells: Tensor) -> Tensor:
+    """Samples [n, cells, c] of a map [c, h, w] at cell coordinates [n, cells, 2]."""
+    return sample(features, cells.flatten(0, 1)).view(*cells.shape[:2], len(features))
 
 
 def leak(latents: Tensor, before: Tensor, outside: Tensor) -> Tensor:
@@ -97,9 +100,7 @@ def confidence(loss: float, expected: float) -> float:
 
 def template_loss(now: Tensor, template: Tensor, points: Tensor, radius: int) -> Tensor:
     """Mean absolute difference [n] of the patches at points [n, 2] from the templates [n, cells, c] (FreeDrag)."""
-    at = patch(radius, points)
-    found = sample(now, at.flatten(0, 1)).view(*at.shape[:2], -1)  # [n cells c]
-    return (found - template.detach()).abs().mean((1, 2))
+    return (_looked(now, patch(radius, points)) - template.detach()).abs().mean((1, 2))
 
 
 def next_place(

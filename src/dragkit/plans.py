@@ -79,29 +79,31 @@ class Plan:
     raw: bool = False
     copy: Copies | None = None
     picture: int = 0  # which picture keys, values, features and noise come from; 0 is the source
-    framed: bool = False  # that picture shows the whole of this one as far as pixels can, so all noise comes from it
+    there: bool = False  # the source is the warped picture, in which things are where they go
     hole: Mask | None = None  # [picture h, w] what the object leaves, in pixels
     body: Mask | None = None  # [picture h, w] the object where it was, in pixels
     keep: tuple[Mask, Mask, tuple[int, int]] | None = None  # base mask, reference mask, reference latent shape
 
 
-def make_plans(method: DragonDiffusion, job: Job) -> list[Plan]:
-    """A plan per edit; pictures are numbered as in `Job.pictures`, the source being 0."""
+def make_plans(method: DragonDiffusion, job: Job, there: bool = False) -> list[Plan]:
+    """A plan per edit; pictures are numbered as in `Job.pictures`, the source being 0.
+
+    there: the source is the warped picture, in which things are where they go.
+    """
     size = job.source.size
     h, w = job.source.latents.shape[-2:]
     grid, latent = Grid(size, (CELLS * h, CELLS * w)), Grid(size, (h, w))
-    warped = 0 if job.warped is None else len(job.pictures) - 1
     plans, seen = [], 0
     for edit, reference in zip(job.edits, job.references, strict=True):
         seen += reference is not None
-        plans.append(_plan(method, edit, grid, latent, reference, seen if reference is not None else warped))
+        plans.append(_plan(method, edit, grid, latent, reference, seen if reference is not None else 0, there))
     return plans
 
 
 def _plan(
-    method: DragonDiffusion, edit: Edit, grid: Grid, latent: Grid, reference: Source | None, picture: int
+    method: DragonDiffusion, edit: Edit, grid: Grid, latent: Grid, reference: Source | None, picture: int, there: bool
 ) -> Plan:
-    """picture: the number of the reference's, of the warped picture for edits without one, 0 where there is neither."""
+    """picture: the number of the reference's, 0 where there is none."""
     table = method.weights[edit.kind]
     w = Weights(
         table.scale,
@@ -114,11 +116,11 @@ def _plan(
         case Move():
             mask = edit.mask.array(grid.picture)
             forward = placement(mask, edit.offset, edit.scale, edit.angle)
-            return _moved(method, edit, mask, forward, grid, latent, w, picture)
+            return _moved(method, edit, mask, forward, grid, latent, w, there)
         case Remove():
-            return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w)
-        case Drag() | Face() if picture:  # the picture itself, warped
-            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, picture, framed=True)
+            return _moved(method, edit, edit.mask.array(grid.picture), None, grid, latent, w, there)
+        case Drag() | Face() if there:
+            return _placed(edit.kind, region(edit, grid.picture), grid, latent, w, 0, there)
         case Drag():
             return _dragged(method, edit, grid, latent, w)
         case Face():
@@ -128,9 +130,8 @@ def _plan(
             return _replaced(edit, grid, latent, w, reference, picture)
         case Paste():
             mask = pasted(edit, grid.picture)
-            framed = reference is None
-            mask = dilate(mask, MARGIN / latent.scale.max()) if framed else mask
-            return _placed("paste", mask, grid, latent, w, picture, framed=framed)
+            mask = dilate(mask, MARGIN / latent.scale.max()) if there else mask
+            return _placed("paste", mask, grid, latent, w, picture, there)
         case Reprompt():
             raise AssertionError("no method with plans can do it")
 
@@ -151,11 +152,11 @@ def _moved(
     grid: Grid,
     latent: Grid,
     w: Weights,
-    picture: int = 0,
+    there: bool,
 ) -> Plan:
-    """Move, and Remove as a move to nowhere. picture: the source, or a picture of the object where it lands."""
+    """Move, and Remove as a move to nowhere."""
     landed = np.zeros_like(mask) if to is None else warp_mask(mask, to, grid.picture)
-    copied = dilate(landed, MARGIN / latent.scale.max()) if picture else landed
+    copied = dilate(landed, MARGIN / latent.scale.max()) if there else landed
     source, target = grid.cells(mask), grid.cells(landed)
     hole, touched = source & ~target, source | target
     like = ~touched
@@ -164,22 +165,22 @@ def _moved(
     elif method.near:
         like &= dilate(source, method.near * min(grid.shape))
     vacated, filling = coordinates(hole), coordinates(like)
-    inside = latent.cells(copied, TOUCHED if picture else THIN)
+    inside = latent.cells(copied, TOUCHED if there else THIN)
     inner, copy = [], None
     if to is not None:
-        back = np.eye(2, 3) if picture else inverse(to)
-        here, there = _sources(grid, target, back)
-        inner = [match_cells(grid, here, there, w.edit)._replace(raw=not method.mapped, reference=picture)]
+        back = np.eye(2, 3) if there else inverse(to)
+        now, then = _sources(grid, target, back)
+        inner = [match_cells(grid, now, then, w.edit)._replace(raw=not method.mapped)]
         into, origin = _sources(latent, inside, back)
-        copy = None if picture else (latent.flat(origin), latent.flat(into))
-    outer = [
-        match_cells(grid, vacated, vacated, w.contrast)._replace(repel=True),
-        match_cells(grid, vacated, filling, w.inpaint)._replace(pooled=True),
-    ]
+        copy = None if there else (latent.flat(origin), latent.flat(into))
+    outer = [match_cells(grid, vacated, filling, w.inpaint)._replace(pooled=True)]
+    if not there:  # where the object was, the warped picture has it no more
+        outer.append(match_cells(grid, vacated, vacated, w.contrast)._replace(repel=True))
+    gone = mask & ~landed
+    body = landed | gone if there else mask
     return Plan(
         edit.kind, grid, latent, torch.as_tensor(inside), torch.as_tensor(latent.cells(mask, THIN) & ~inside), touched,
-        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, picture=picture, hole=mask & ~landed, body=mask,
-        keep=(copied, copied, latent.shape) if picture else None, framed=picture > 0,
+        inner, outer, rest=w.content, raw=not method.mapped, copy=copy, hole=gone, body=body, there=there,
     )  # fmt: skip
 
 
@@ -217,17 +218,17 @@ def _replaced(edit: Replace, grid: Grid, latent: Grid, w: Weights, reference: So
     )  # fmt: skip
 
 
-def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int, *, framed: bool) -> Plan:
+def _placed(kind: str, mask: Mask, grid: Grid, latent: Grid, w: Weights, picture: int, there: bool) -> Plan:
     """What a reference shows in the mask, on this picture's frame already, so that equal cells correspond."""
     cells = grid.cells(mask)
     here = coordinates(cells)
-    inside = latent.cells(mask, TOUCHED) if framed else latent.cells(mask)
+    inside = latent.cells(mask, TOUCHED) if there else latent.cells(mask)
     same = np.flatnonzero(inside)
     return Plan(
         kind, grid, latent, torch.as_tensor(inside), torch.zeros(latent.shape, dtype=torch.bool), cells,
         [match_cells(grid, here, here, w.edit)._replace(reference=picture)],
-        rest=w.content, picture=picture, framed=framed, copy=None if framed else (same, same),
-        keep=(mask, mask, latent.shape),
+        rest=w.content, picture=picture, there=there, copy=None if there else (same, same),
+        keep=None if there else (mask, mask, latent.shape),
     )  # fmt: skip
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dragkit import warp
 from dragkit.displacement import elastic
 from dragkit.edits import Edit, Paste, Remove
-from dragkit.geometry import Mask, Size, dilate, placement, warp_cover, warp_picture
+from dragkit.geometry import Size, dilate, placement, warp_cover, warp_picture
+from dragkit.ground import filled, trimmed
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -22,12 +22,14 @@ Values = NDArray[np.float32]
 RIM = 0.008  # by which a hole is larger than what left it, of the shorter side: 0 to 0.03 tried on 64 scenes
 
 
-def preview(picture: Pixels, edits: Edit | Sequence[Edit], displacement: warp.Displacement = elastic) -> Pixels:
+def preview(
+    picture: Pixels, edits: Edit | Sequence[Edit], displacement: warp.Displacement = elastic, *, trim: bool = False
+) -> Pixels:
     """What a picture uint8 [h, w, 3] looks like after edits: the same shape.
 
     Drags and faces bend it, as `displacement` says (`dragkit.displacement`), objects, regions and what is pasted lie on
-    top, the later edits above, and what they leave, or Remove takes away, is filled (`filled`). Doing nothing gives the
-    picture itself.
+    top, the later edits above, and what they leave, or Remove takes away, is filled (`dragkit.ground.filled`). Doing
+    nothing gives the picture itself. trim: of a loose mask only the object goes, without the ground round it.
 
     Raises:
         ValueError: an edit that makes no sense on this picture; a Replace or a Reprompt, which only a model can do; a
@@ -35,6 +37,8 @@ def preview(picture: Pixels, edits: Edit | Sequence[Edit], displacement: warp.Di
     """
     size = (picture.shape[1], picture.shape[0])
     wishes = warp.checked(edits, size)
+    if trim:
+        wishes = trimmed(picture, wishes)
     parts = [warp.pieces([edit], size) for edit in wishes]
     holes = [piece.left for pieces in parts for piece in pieces]
     holes += [edit.mask.array(size) for edit in wishes if isinstance(edit, Remove)]
@@ -50,30 +54,6 @@ def preview(picture: Pixels, edits: Edit | Sequence[Edit], displacement: warp.Di
         if isinstance(edit, Paste):
             shown = _over(shown, *_pasted(edit, size))
     return shown
-
-
-def filled(picture: Pixels, hole: Mask) -> Pixels:
-    """A picture [h, w, 3] in which a hole is as its rim, ever coarser towards the middle (pull-push, Gortler 1996).
-
-    On 64 development scenes it comes nearer to what is behind than both of OpenCV's ways of inpainting.
-    """
-    if hole.all():
-        raise ValueError("nothing is left to fill the hole from; leave some of the picture")
-    smooth = _pull_push(picture.astype(np.float32), ~hole)
-    return np.where(hole[..., None], smooth.round().clip(0, 255).astype(np.uint8), picture)
-
-
-def _pull_push(values: Values, known: Mask) -> Values:
-    """Values [h, w, c] where known, and elsewhere what the same at half the size says."""
-    if known.all():
-        return values
-    h, w = known.shape
-    half = ((w + 1) // 2, (h + 1) // 2)
-    weight = cv2.resize(known.astype(np.float32), half, interpolation=cv2.INTER_AREA)
-    total = cv2.resize(values * known[..., None], half, interpolation=cv2.INTER_AREA)
-    mean = total / np.maximum(weight, np.finfo(np.float32).tiny)[..., None]
-    coarse = cv2.resize(_pull_push(mean, weight > 0), (w, h), interpolation=cv2.INTER_LINEAR)
-    return np.where(known[..., None], values, coarse)
 
 
 def _pasted(edit: Paste, size: Size) -> tuple[Pixels, Values]:

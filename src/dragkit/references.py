@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from dragkit.edits import Edit, Face, Paste, Replace, Reprompt
 from dragkit.geometry import Size, feather, fit, placement, resize, warp_picture
+from dragkit.ground import trimmed
 from dragkit.methods.method import Known
 from dragkit.model import StableDiffusion
 from dragkit.previews import preview
 from dragkit.source import Progress, Source, invert, to_picture
-from dragkit.warp import field, landed
+from dragkit.warp import Field, landed
 
 Pixels = NDArray[np.uint8]
 HOLE_RIM = 0.03  # round a hole, of the shorter side, what is lost comes back gradually: as wide as holes grow
@@ -61,16 +62,23 @@ def warped(
     if depth is None:
         return None
     depth = 0.0 if model.few_steps else depth  # which has no trajectory to invert
-    pixels = preview(source.picture, [edit for edit in edits if not isinstance(edit, Replace | Reprompt)])
+    moving = [edit for edit in edits if not isinstance(edit, Replace | Reprompt)]
+    pixels = preview(source.picture, moving, trim=False)  # the Editor has done that for methods that want it
     alike = (source.canvas, source.schedule, source.text)
     return invert(model, pixels, *alike, refine=refine, depth=depth, progress=progress)
 
 
-def known(model: StableDiffusion, picture: Source, edits: Sequence[Edit]) -> Known:
-    """What is known of the result's pixels from a picture warped by edits. Nothing is where it has a hole."""
+def known(model: StableDiffusion, before: Pixels, picture: Source, edits: Sequence[Edit], moved: Field) -> Known:
+    """What is known of the result's pixels from a picture [h, w, 3] and the same warped by edits, as
+    their field says.
+
+    Nothing is where it has a hole, nor of the ground that came along in a loose mask: the model is to blend that in.
+    """
     trip = resize(to_picture(model.decode(picture.latents[:1])), picture.size)
-    moved, whole = field(edits, picture.size), landed(edits, picture.size)
-    sure = moved.confidence * (1 - feather(moved.vacated, HOLE_RIM * min(picture.size)))
+    size = picture.size
+    whole = landed(trimmed(before, edits), size)
+    unknown = moved.vacated | (landed(edits, size) & ~whole)
+    sure = moved.confidence * (1 - feather(unknown, HOLE_RIM * min(size)))
     return Known(picture.picture, whole, (picture.picture.astype(np.float32) - trip) * sure[..., None])
 
 

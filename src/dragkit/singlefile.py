@@ -51,6 +51,7 @@ def load(file: Path, dtype: torch.dtype, prediction: Prediction | None = None, c
     require_memory([header(file)], dtype, str(file))
     tensors = load_file(file)
     with quiet():
+        from accelerate import init_empty_weights
         from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -61,7 +62,8 @@ def load(file: Path, dtype: torch.dtype, prediction: Prediction | None = None, c
                 )
                 for cls, sub in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae"))
             )
-        text = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder" / "config.json")))
+        with init_empty_weights():  # random ones would take seconds
+            text = CLIPTextModel(CLIPTextConfig(**read_json(folder / "text_encoder" / "config.json")))
         _fill(text, text_weights(tensors), file)
     for model, prefix in ((unet, UNET), (vae, VAE)):  # one to one, so a smaller number means random weights
         if sum(key.startswith(prefix) for key in tensors) < len(model.state_dict()):
@@ -144,7 +146,7 @@ def _fill(text: Any, weights: dict[str, Tensor], file: Path) -> None:
     missing = [key for key, value in named.items() if value is None or value.shape != wanted[key].shape]
     if missing:
         raise ValueError(f"{file} lacks the text encoder's {missing[0]}; download it again")
-    text.load_state_dict(named, strict=False)
+    text.load_state_dict(named, strict=False, assign=True)
 
 
 def tokenizer(folder: Path) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dragkit.attention import Memory, attend, record
+from dragkit.attention import alone, attend, record
+from dragkit.bank import Bank, Record
 from dragkit.features import observe
 from dragkit.geometry import Size, resize
 from dragkit.lora import Lora
@@ -23,20 +23,13 @@ BLOCKS = (1, 2)  # up blocks whose features guide: the second and third of four,
 Progress = Callable[[int, int], None]  # levels done, levels in all
 
 
-class Record(NamedTuple):
-    """What one source pass left behind: decoder keys and values, and up-block features [1, c, h, w] by block."""
-
-    memory: Memory
-    features: dict[int, Tensor]
-
-
 @dataclass(frozen=True)
 class Source:
     """A picture with its trajectory. Latents are those of the canvas, the picture resized to `canvas` (width, height).
 
     picture: uint8 [h, w, 3].  latents: [top + 1, 4, h, w], level 0 (clean) to `top`, which is N (noise) unless it was
     inverted only in part.  text: [2, tokens, channels], the empty or negative prompt, then the prompt.
-    records: one per level 1..top, at index level - 1 (the memory bank).
+    records: one per level 1..top, at index level - 1 (the memory bank), None where it is not kept: `record` has all.
     guidance: of the trajectory itself; 1 for an inversion.  exact: made and to be replayed by O-BELM.
     prompt: the words of text[1].  lora: what the model remembered meanwhile, and is to remember in edits.
     """
@@ -46,7 +39,7 @@ class Source:
     schedule: Schedule
     latents: Tensor
     text: Tensor
-    records: tuple[Record, ...]
+    records: tuple[Record | None, ...]
     guidance: float = 1.0
     exact: bool = False
     prompt: str = ""
@@ -62,6 +55,14 @@ class Source:
         """The noisiest level it was inverted to."""
         return len(self.latents) - 1
 
+    def record(self, model: StableDiffusion, n: int) -> Record:
+        """What its pass at level n left behind: kept, or by a pass of now."""
+        kept = self.records[n - 1]
+        if kept is not None:
+            return kept.to(model.device)
+        t, a = int(self.schedule.t[n]), float(self.schedule.alpha[n])
+        return recorded_eps(model, self.latents[n : n + 1], t, a, self.text, self.guidance)[1]
+
 
 def to_tensor(picture: NDArray[np.uint8], model: StableDiffusion) -> Tensor:
     """Picture uint8 [h, w, 3] as [1, 3, h, w] in [-1, 1] on the model's device."""
@@ -75,6 +76,11 @@ def to_picture(x: Tensor) -> NDArray[np.uint8]:
     return np.asarray(pixels.permute(1, 2, 0).to("cpu", torch.uint8).numpy())
 
 
+def conditional(text: Tensor, guidance: float) -> bool:
+    """Whether guidance reads the conditional half alone."""
+    return guidance == 1 or (guidance != 0 and torch.equal(text[0], text[1]))
+
+
 def guided_eps(model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor, guidance: float) -> Tensor:
     """Classifier-free guidance, e_u + w (e_c - e_u), for one latent [1, 4, h, w].
 
@@ -82,7 +88,7 @@ def guided_eps(model: StableDiffusion, z: Tensor, t: int, a: float, text: Tensor
     """
     if guidance == 0:
         return model.eps(z, t, a, text[:1])
-    if guidance == 1 or torch.equal(text[0], text[1]):
+    if conditional(text, guidance):
         return model.eps(z, t, a, text[1:])
     e_u, e_c = model.eps(z.expand(2, -1, -1, -1), t, a, text).chunk(2)
     return e_u + guidance * (e_c - e_u)
@@ -95,7 +101,7 @@ def recorded_eps(
     memory: dict[str, tuple[Tensor, Tensor]] = {}
     with torch.no_grad(), attend(model.unet, record(memory, item=-1)), observe(model.unet, blocks) as seen:
         eps = guided_eps(model, z, t, a, text, guidance)
-    features = {b: f[-1:].detach() for b, f in seen.items()}
+    features = {b: alone(f, -1) for b, f in seen.items()}
     return eps, Record(memory, features)
 
 
@@ -128,13 +134,13 @@ def invert(
         )
     z = model.encode(to_tensor(resize(picture, canvas), model))
     moves = _belm_moves(model, z, schedule, text) if exact else _ddim_moves(model, z, schedule, text, refine)
-    latents, records = [z], []
+    latents, bank = [z], Bank(model.keep)
     for up, seen in islice(moves, top):
         latents.append(up)
-        records.append(seen)
+        bank.add(seen)
         if progress:
-            progress(len(records), top)
-    return Source(picture, canvas, schedule, torch.cat(latents), text, tuple(records), exact=exact)
+            progress(len(latents) - 1, top)
+    return Source(picture, canvas, schedule, torch.cat(latents), text, tuple(bank.records), exact=exact)
 
 
 def _ddim_moves(
@@ -201,13 +207,13 @@ def generate(
     shape = (1, 4, canvas[1] // model.factor, canvas[0] // model.factor)
     z = torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device)
     t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
-    latents, records = [z], []
+    latents, bank = [z], Bank(model.keep)
     for n in range(schedule.levels, 0, -1):
         eps, seen = recorded_eps(model, z, t[n], alpha[n], text, guidance)
         z = ddim(z, eps, alpha[n], alpha[n - 1])
         latents.append(z)
-        records.append(seen)
+        bank.add(seen)
         if progress:
             progress(schedule.levels - n + 1, schedule.levels)
     picture = to_picture(model.decode(z))
-    return Source(picture, canvas, schedule, torch.cat(latents[::-1]), text, tuple(records[::-1]), guidance)
+    return Source(picture, canvas, schedule, torch.cat(latents[::-1]), text, tuple(bank.records[::-1]), guidance)

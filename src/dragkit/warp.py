@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dragkit.checks import check
 from dragkit.displacement import Offsets, Points, elastic, outlined
-from dragkit.edits import Drag, Edit, Face, Move, Outline, Paste, Remove, Replace, Reprompt, check
+from dragkit.edits import Drag, Edit, Face, Move, Outline, Paste, Remove, Replace, Reprompt
 from dragkit.forms import PolygonMask
 from dragkit.geometry import Affine, Mask, Size, inverse, placement, warp_cover
 from dragkit.regions import pairs, pasted, region

@@ -162,6 +162,7 @@ export type Request = {
   method?: string | null;
   settings?: Record<string, unknown>;
   steps?: number | null;
+  speed?: "fast" | "balanced" | "best" | null;
   seed?: number;
   count?: number;
   preserve?: boolean;

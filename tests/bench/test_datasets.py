@@ -20,7 +20,7 @@ from PIL import Image
 
 from dragkit.bench import datasets
 from dragkit.bench.datasets import Sample, as_edit, read, samples, thinned, transposed
-from dragkit.edits import check
+from dragkit.checks import check
 
 # files are written in every example: the clock of a busy machine says nothing about the code
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])

@@ -1,7 +1,8 @@
 import math
 import re
+from xml.etree import ElementTree
 
-from dragkit.bench.pareto import COLOURS, HEIGHT, WIDTH, Mark, curves, front, plot
+from dragkit.bench.pareto import COLOURS, HEIGHT, WIDTH, Mark, curves, front, panels, plot
 
 CHEAP, DEAR, WORSE, BEST = (
     Mark("cheap", 100, 0.2, 0.3, 0.4),
@@ -55,3 +56,14 @@ def test_a_mark_of_too_few_scenes_has_no_interval():
     for svg in (plot(few), curves({"few": few})):
         assert "inf" not in svg
         assert svg.count("<circle") == 2
+
+
+def test_plots_stand_one_below_the_other():
+    svg = panels(
+        {"faces & eyes": curves({"a": [CHEAP, DEAR]}), "none": curves({"a": []}), "last": curves({"b": [BEST]})}
+    )
+    root = ElementTree.fromstring(svg)
+    assert float(root.attrib["height"]) > 2 * HEIGHT
+    assert svg.count("<circle") == 3
+    assert "faces &amp; eyes" in svg
+    assert "none" not in re.findall(r">([a-z]+)</text>", svg)

@@ -7,9 +7,10 @@ import torch
 
 from dragkit.bench import baselines, probes, trends, truth
 from dragkit.bench.ablate import write
+from dragkit.bench.cost import BACKWARD
 from dragkit.bench.study import Setup
 from dragkit.bench.trends import BASE, FEW, LORAS, OPTIONS, PUBLISHED, ROUNDS
-from dragkit.editor import REFINE
+from dragkit.jobs import REFINE
 from dragkit.memorise import Training
 from dragkit.methods import AttentionDrag, DragDiffusion
 from hand import FakeEditor, FakeModel, colours, round_trip, scene
@@ -96,7 +97,7 @@ def test_a_picture_is_memorised_once_and_its_cost_is_counted(few, setup):
     assert {how.steps: editor.memorised.count(how) for how in editor.memorised} == dict.fromkeys(LORAS, 4)
     cost = {row[0]: row[found.head.index("forwards")] for row in found.rows}
     assert cost["no LoRA"] == str(INVERTED + 2)  # and the fake's edit
-    assert cost[BASE] == str(INVERTED + 2 + 3 * 80 * 2)
+    assert cost[BASE] == f"{INVERTED + 2 + (1 + BACKWARD) * 80 * 2:.0f}"
     assert cost["LoRA of 200 steps"] == str(INVERTED + 2 + 3 * 200 * 2)
     assert cost["nothing"] == ""
 

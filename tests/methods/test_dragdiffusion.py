@@ -233,7 +233,9 @@ def test_it_drags_and_says_so():
         assert f.metadata["source"], f.name
 
 
-@pytest.mark.parametrize("wrong", [{"strength": 0}, {"dragged": 0.8}, {"block": 4}, {"inner": 0}, {"stride": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"strength": 0}, {"dragged": 0.8}, {"block": 4}, {"inner": 0}, {"stride": 0.0}, {"reference": "both"}]
+)
 def test_settings_are_checked(wrong):
     with pytest.raises(ValueError, match="give"):
         DragDiffusion(**wrong)
@@ -249,3 +251,17 @@ def test_a_warped_start_begins_with_everything_in_place(calm, source):
     assert torch.equal(first.latents, ahead.latents[3:4])
     assert np.abs(np.array(first.points) - DRAG.targets).max() <= motion.CELLS  # looked for round the targets
     assert not torch.equal(last.latents, steps(calm, source, QUICK, DRAG)[-1].latents)
+
+
+def test_a_bank_does_what_a_branch_does_with_one_latent_a_pass(calm, source, passes):
+    sizes, found = passes[0], {}
+    for reference in ("branch", "bank"):
+        sizes.clear()
+        found[reference] = steps(calm, source, dataclasses.replace(QUICK, reference=reference), DRAG)[-1].latents
+        assert sizes[-3:] == [2 if reference == "branch" else 1] * 3
+    scale = float(found["branch"].abs().max())
+    assert torch.allclose(found["bank"], found["branch"], atol=0.02 * scale)
+    made = generate(calm, SIZE, calm.schedule(4), calm.embed(["", "a mug"]), 2.0, torch.Generator().manual_seed(1))
+    sizes.clear()
+    steps(calm, made, dataclasses.replace(QUICK, reference="bank"), DRAG, guidance=2.0)
+    assert sizes[-3:] == [4] * 3  # a generated picture's halves each need their own

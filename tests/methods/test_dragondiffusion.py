@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from dragkit.attention import decoder_layers
+from dragkit.editor import Editor
 from dragkit.edits import Drag, Move
 from dragkit.energy import energy
-from dragkit.features import observe, on_grid
+from dragkit.features import observe, on_grid, resumed
 from dragkit.methods import METHODS, DragonDiffusion, Job, dragondiffusion, for_model
 from dragkit.methods.dragondiffusion import DIFFEDITOR
 from dragkit.plans import make_plans
@@ -155,3 +156,67 @@ def test_the_levels_that_guide_are_a_setting(calm, source, reference, blocks):
 def test_levels_that_a_bank_does_not_have_are_refused(blocks):
     with pytest.raises(ValueError, match="blocks is"):
         DragonDiffusion(blocks=blocks)
+
+
+def _seen(monkeypatch, model):
+    """Numbers of items of the passes, and whether their encoder ran."""
+    passes, trunks = [], []
+    inner = model.unet.forward
+    monkeypatch.setattr(model.unet, "forward", lambda x, *a, **k: passes.append(len(x)) or inner(x, *a, **k))
+    block = model.unet.down_blocks[0]
+    whole = block.forward
+    monkeypatch.setattr(block, "forward", lambda *a, **k: trunks.append(1) or whole(*a, **k))
+    return passes, trunks
+
+
+def test_the_noises_pass_goes_on_from_the_guidances_encoder(calm, source, monkeypatch):
+    passes, trunks = _seen(monkeypatch, calm)
+    shared = last(calm, source, DragonDiffusion(), MOVE)
+    assert passes == [1] * (5 + 3)  # three of five levels guide
+    assert len(trunks) == 5
+    monkeypatch.setattr(dragondiffusion, "resumed", lambda unet, trunk: resumed(unet, None))
+    assert torch.allclose(shared, last(calm, source, DragonDiffusion(), MOVE), atol=1e-4)
+    assert len(trunks) == 5 + 8
+
+
+def test_two_halves_of_a_guidance_share_no_encoder(calm, source, monkeypatch):
+    passes, trunks = _seen(monkeypatch, calm)
+    last(calm, source, DragonDiffusion(), MOVE, guidance=3.0)
+    assert sorted(passes) == [1] * 3 + [2] * 5
+    assert len(trunks) == 8
+
+
+def test_energies_at_once_have_the_gradients_of_energies_one_by_one(calm, source, monkeypatch):
+    method, edit = DragonDiffusion(), MOVE
+    apart = last(calm, source, method, edit)
+    monkeypatch.setattr(type(calm), "at_once", True)
+    passes, _ = _seen(monkeypatch, calm)
+    at_once = last(calm, source, method, edit)
+    assert sorted(passes) == [1] * 5 + [2] * 3
+    assert torch.allclose(at_once, apart, atol=1e-4 * float(apart.abs().max()))
+
+
+def test_where_pixels_move_things_first_only_their_picture_is_inverted(calm, monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    passes, _ = _seen(monkeypatch, calm)
+    before = {}
+    for start in ("source", "warp"):
+        Editor(calm)(picture, MOVE, method=DragonDiffusion(guidance=1.0, start=start), steps=5)
+        before[start], passes[:] = sum(passes), []
+    assert before["warp"] == before["source"]
+
+
+def test_one_gradient_of_all_energies_is_the_sum_of_theirs(calm, source):
+    plans = make_plans(DragonDiffusion(), Job(source, (MOVE,), [None], source.text, 1.0, torch.Generator()))
+    live = source.latents[3:4].clone().requires_grad_(True)
+    with observe(calm.unet, (1, 2), stop=True) as seen:
+        calm.predict(live, 500, source.text[1:])
+    now, then = on_grid(seen, (1, 2), (24, 32)), [on_grid(source.records[2].features, (1, 2), (24, 32))]
+    energies = [energy(now, then, plans[0].inner), energy(now, then, plans[0].outer)]
+    both = dragondiffusion._gradients(energies, live)
+    with observe(calm.unet, (1, 2), stop=True) as seen:
+        calm.predict(live, 500, source.text[1:])
+    now = on_grid(seen, (1, 2), (24, 32))
+    total = energy(now, then, plans[0].inner) + energy(now, then, plans[0].outer)
+    (joint,) = dragondiffusion._gradients([total], live)
+    assert torch.allclose(both[0] + both[1], joint, atol=1e-4 * float(joint.abs().max()))

@@ -142,7 +142,7 @@ def test_the_object_sees_the_object_only(calm, source, monkeypatch):
     result(calm, source, MasaCtrl(start=0.0), mask=OBJECT, target_mask=after)
     x = torch.randn(2, 192, 32)
     layer = "up_blocks.3.attentions.0.transformer_blocks.0.attn1.processor"
-    hidden = rules[0](layer, x, x, x)[3]
+    hidden = rules[0](layer, x, x, x)[3].mask
     there, here = (np.zeros((12, 16), bool) for _ in range(2))
     there[2:8, 3:10], here[2:11, 5:15] = True, True
     assert hidden.shape == (192, 192)

@@ -14,6 +14,7 @@ from serving import png, until
 
 from dragkit import pictures
 from dragkit.edits import Request
+from dragkit.methods.speeds import preset
 from dragkit.studio import asked
 from dragkit.studio.jobs import Job
 
@@ -44,6 +45,13 @@ def test_a_picture_is_moved_and_its_png_stands_alone(client, picture):
     assert np.array_equal(again.image.array(), picture)
     assert again.steps == 2
     assert again.method == "warp"
+
+
+def test_a_speed_becomes_numbers_that_the_record_has(client, picture):
+    status = client.job(client.wish(picture, speed="fast", steps=None))
+    record = json.loads(pictures.record(client.http.get(status["results"][0]["url"]).content))
+    assert record["request"]["speed"] is None
+    assert record["request"]["steps"] == preset("warp", "tiny", "fast").steps
 
 
 def test_without_embedding_the_record_names_the_picture(client, picture):

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dragkit.edits import Reprompt, check
+from dragkit.checks import check
+from dragkit.edits import Reprompt
 from dragkit.toy import faces, prompt_tasks, scenes, still_tasks
 from dragkit.toy.objects import KINDS
 from dragkit.toy.tasks import Task, task

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dragkit import edits
+from dragkit.checks import check
 from dragkit.toy import faces, scenes, still_tasks, tasks
 from dragkit.toy.tasks import KINDS, Task, task
 from dragkit.toy.truth import centroid
@@ -40,7 +41,7 @@ def test_every_kind_fits_every_size(kind: str, size: tuple[int, int]) -> None:
     assert all(p.shape == shape and p.dtype == np.uint8 for p in t.targets)
     assert t.destination.shape == t.revealed.shape == shape[:2]
     assert t.destination.dtype == t.revealed.dtype == bool
-    edits.check(t.edits[0], size)
+    check(t.edits[0], size)
 
 
 @pytest.mark.parametrize("kind", KINDS)

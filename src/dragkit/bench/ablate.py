@@ -25,11 +25,13 @@ from dragkit.bench.publish import markdown, remarks
 from dragkit.bench.recall import KEEP, PUBLISHED, Recall
 from dragkit.bench.results import Table
 from dragkit.bench.samples import SCENES, Sample, digest, version, write_text
+from dragkit.bench.speeds import speeds
 from dragkit.bench.study import Setup, Study, worse
 from dragkit.bench.tables import Line, summary
 from dragkit.bench.trends import rounds, trends
 from dragkit.bench.truth import method_row, run
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
+from dragkit.jobs import REFINE
 from dragkit.methods import Step
 from dragkit.source import Progress, Source
 from dragkit.toy.tasks import task
@@ -210,6 +212,7 @@ STUDIES: Mapping[str, Callable[[Editor, Setup, Progress], Study]] = {
     "attention-drag": attention_drag,
     "dragdiffusion": trends,
     "rounds": rounds,
+    "speeds": speeds,
 }
 # The method that a study is of; the others' is dragondiffusion.
 OF = {"attention-drag": "attention-drag", "dragdiffusion": "dragdiffusion", "rounds": "attention-drag"}

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from dragkit import pictures
 from dragkit.bench.pickles import Note, array, unpickle
-from dragkit.edits import Drag, explain
+from dragkit.checks import explain
+from dragkit.edits import Drag
 from dragkit.forms import PngMask
 from dragkit.pictures import Inside, Pixels
 

@@ -24,8 +24,9 @@ from dragkit.bench.samples import Sample, version
 from dragkit.bench.study import Setup, Study
 from dragkit.bench.tables import summary
 from dragkit.bench.truth import method_row, run
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Reprompt
+from dragkit.jobs import REFINE
 from dragkit.methods import Method, for_model
 from dragkit.source import Progress, Source
 from dragkit.toy.tasks import Task, task

@@ -10,6 +10,8 @@ from typing import NamedTuple
 BLUE = "#4a90c2"
 COLOURS = (BLUE, "#2b8a5b", "#c98a1b", "#b5485d")  # of families of marks
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 320, 48, 36  # px of the plot, and of its margins
+TITLE = 26  # px above each of several plots
+BACKGROUND = '<rect width="100%" height="100%" fill="#fff"/>'
 
 
 class Mark(NamedTuple):
@@ -45,13 +47,27 @@ def plot(marks: Sequence[Mark]) -> str:
 
 def curves(families: Mapping[str, Sequence[Mark]]) -> str:
     """The same for families of marks, each a line in its own colour from mark to mark; a mark's `row` is written at it,
-    the family's name at the side."""
+    the family's name at the side. Nothing of none."""
+    if not any(families.values()):
+        return ""
     axes = _axes([mark for marks in families.values() for mark in marks])
     parts = axes.drawn()
     for k, ((name, marks), colour) in enumerate(zip(families.items(), COLOURS, strict=False)):
         parts += [_line(axes, marks, colour), *(_spot(axes, mark, colour) for mark in marks)]
         parts.append(f'<text x="{WIDTH}" y="{20 + 18 * k}" fill="{colour}">{escape(name)}</text>')
     return _svg(parts).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)  # a file of its own
+
+
+def panels(charts: Mapping[str, str]) -> str:
+    """Charts of `curves` as one, each under its name; those that are empty are left out."""
+    parts = []
+    for k, (name, chart) in enumerate((name, chart) for name, chart in charts.items() if chart):
+        title = f'<text x="{LEFT}" y="{TITLE - 8}" font-weight="bold">{escape(name)}</text>'
+        below = f'<g transform="translate(0 {TITLE})">{chart}</g>'
+        parts.append(f'<g transform="translate(0 {k * (HEIGHT + TITLE)})">{title}{below}</g>')
+    size = f'width="{WIDTH + 160}" height="{len(parts) * (HEIGHT + TITLE)}"'
+    style = f'style="font:12px system-ui,sans-serif">{BACKGROUND}'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}{"".join(parts)}</svg>'
 
 
 class _Axes(NamedTuple):
@@ -101,7 +117,7 @@ def _svg(parts: Sequence[str]) -> str:
     return (
         f'<svg width="{WIDTH + 160}" height="{HEIGHT}" role="img" '
         f'aria-label="gap closed over U-Net forwards" style="font:12px system-ui,sans-serif">'
-        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}'
+        f"{BACKGROUND}{''.join(parts)}"
         f'<text x="{WIDTH / 2:.0f}" y="{HEIGHT - 1}" text-anchor="middle">U-Net forwards of a sample (median)</text>'
         "</svg>"
     )

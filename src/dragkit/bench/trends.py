@@ -16,22 +16,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dragkit import pictures, sheet
+from dragkit import sheet
 from dragkit.bench import report
 from dragkit.bench.baselines import BASELINES, Outcome, Row
 from dragkit.bench.cost import BACKWARD
 from dragkit.bench.intervals import Interval, gap_closed, interval_text, number
-from dragkit.bench.metrics import Picture
 from dragkit.bench.pareto import Mark, curves
 from dragkit.bench.probes import DISTANCE
 from dragkit.bench.provenance import code
 from dragkit.bench.publish import remarks
-from dragkit.bench.samples import SCENES, Sample, read, version
-from dragkit.bench.study import Setup, Study, worse
-from dragkit.bench.tables import ERROR, Line
+from dragkit.bench.samples import Sample, read, version
+from dragkit.bench.study import Setup, Study, errors, pictures_of, worse
+from dragkit.bench.tables import Line
 from dragkit.bench.truth import run
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
 from dragkit.edits import Edit
+from dragkit.jobs import REFINE
 from dragkit.memorise import Training
 from dragkit.methods import DragDiffusion, Method, for_model
 from dragkit.source import Progress, Source
@@ -210,17 +210,16 @@ def _mark(found: Run, name: str, label: str) -> Mark:
 
 def _gap(found: Run, name: str) -> Interval:
     silent = {scene for line in found.lines for scene in line.silent}
-    errors = {row: {s.scene: s.metrics[ERROR] for s in found.samples if s.row == row and not s.failure}
-              for row in ("nothing", name, "ceiling")}  # fmt: skip
-    shared = sorted(set.intersection(*(set(of) for of in errors.values())) - silent)
-    return gap_closed(*(np.array([of[scene] for scene in shared]) for of in errors.values()))
+    known = [errors(found.samples, row) for row in ("nothing", name, "ceiling")]
+    shared = sorted(set.intersection(*map(set, known)) - silent)
+    return gap_closed(*(np.array([of[scene] for scene in shared]) for of in known))
 
 
 def _study(
     name: str, head: Sequence[str], rows: list[list[str]], found: Run, methods: Mapping[str, Any], editor: Editor,
     setup: Setup,
 ) -> Study:  # fmt: skip
-    shown = [_pictures(found.samples, setup, name, kind, seed, list(methods))
+    shown = [pictures_of(found.samples, setup.out / name, kind, seed, list(methods))
              for kind in KINDS for seed in list(setup.seeds)[:SHOWN]]  # fmt: skip
     n = min(int(row[1]) for row in rows)
     note = "\n".join([
@@ -230,15 +229,3 @@ def _study(
         *remarks(found.lines),
     ])  # fmt: skip
     return Study(name, head, rows, n, note, sheet.contact_sheet(shown, ["source", "request", *methods, "target"]))
-
-
-def _pictures(
-    samples: Sequence[Sample], setup: Setup, name: str, kind: str, seed: int, rows: Sequence[str]
-) -> tuple[str, list[Picture | None]]:
-    """A line of the sheet: source, request, what each row made and target; None where one failed."""
-    out = setup.out / name
-    mine = {s.row: s for s in samples if (s.kind, s.seed) == (kind, seed)}
-    source, request, target = (pictures.read(mine["nothing"].scene_picture(out, what)) for what in SCENES)
-    results = [None if mine[row].failure else pictures.read(mine[row].place(out).with_suffix(".png")) for row in rows]
-    large = [p if p is None else sheet.enlarge(p) for p in (*results, target)]
-    return mine["nothing"].scene, [sheet.enlarge(source), request, *large]

@@ -23,7 +23,8 @@ from dragkit.bench.baselines import Outcome, Row
 from dragkit.bench.measures import measure
 from dragkit.bench.probes import Probe
 from dragkit.bench.samples import Sample, keep, keep_scene, read, sentence, stored, storing, version
-from dragkit.editor import REFINE, Editor
+from dragkit.editor import Editor
+from dragkit.jobs import REFINE
 from dragkit.methods import Method
 from dragkit.regions import put_back
 from dragkit.toy.tasks import KINDS, Task, task

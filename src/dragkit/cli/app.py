@@ -8,12 +8,9 @@ from typing import Annotated
 import typer
 
 import dragkit
-from dragkit import pictures, records
-from dragkit.cli import editing, preview, show, studio, work
+from dragkit.cli import editing, preview, show, studio
 from dragkit.cli.bench import bench
 from dragkit.cli.options import Load, Picture, Save, Way, grouped
-from dragkit.edits import Request, parse_numbers
-from dragkit.records import Drawing
 
 app = typer.Typer(
     name="dragkit",
@@ -68,6 +65,9 @@ def finetune(
     dragkit finetune face.png --prompt "a face" -o face.safetensors
     dragkit drag face.png --point "64,80->64,96" --method dragdiffusion --lora face.safetensors
     """
+    from dragkit import pictures
+    from dragkit.cli import work
+
     how = {"steps": steps, "rate": rate, "batch": batch, "rank": rank}
     target = output or Path(f"{picture.stem}-lora.safetensors")
     work.finetune(pictures.read(picture), prompt, how, load, target, force)
@@ -91,6 +91,10 @@ def generate(
     \b
     dragkit generate --prompt "a red apple on a table" --size 128x96 --seed 3 -o apple.png
     """
+    from dragkit.cli import work
+    from dragkit.edits import parse_numbers
+    from dragkit.records import Drawing
+
     wanted = size and parse_numbers(size.lower().replace("x", ","), 2, "--size", "WxH, for example 128x96")
     asked = {"prompt": prompt, "negative_prompt": negative_prompt, "seed": seed, "size": wanted}
     drawing = Drawing.model_validate({**asked, "steps": steps, "guidance": guidance, "model": load.model or "toy"})
@@ -114,11 +118,15 @@ def run(
     dragkit run request.json -o out.png
     dragkit run moved.png -o again.png
     """
+    from dragkit import records
+    from dragkit.cli import work
+    from dragkit.edits import Request
+
     found = records.load(file)
     changes = {name: v for name, v in (("steps", steps), ("seed", seed), ("count", count)) if v is not None}
     if found["kind"] == "generate":
         changes.pop("count", None)
-        work.generate(Drawing.model_validate({**found["drawing"], **changes}), count or 1, load, save)
+        work.generate(records.Drawing.model_validate({**found["drawing"], **changes}), count or 1, load, save)
         return
     request = Request.model_validate({**found["request"], **changes}, context={"folder": file.parent})
     work.edit(request, load, save, way, f"{file.stem}-run", found)
@@ -142,6 +150,9 @@ def demo(
     \b
     dragkit demo --out out/demo
     """
+    from dragkit.cli import work
+
+    work.prepare()
     from dragkit.demo import run as run_demo
 
     run_demo(out)

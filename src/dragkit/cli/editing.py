@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from dragkit import pictures
-from dragkit.cli import work
 from dragkit.cli.options import (
     By,
     Filled,
@@ -29,7 +26,6 @@ from dragkit.cli.options import (
     needed_mask,
     offset,
 )
-from dragkit.edits import Drag, Request, explain, parse_numbers
 
 Points = Annotated[list[str], typer.Option("--point", metavar="X,Y->X,Y", help="Handle and target; X,Y is a pin.")]
 Regions = Annotated[
@@ -204,6 +200,8 @@ def reprompt(
 
 
 def _weighed(text: str) -> tuple[str, float]:
+    from dragkit.edits import parse_numbers
+
     word, equals, weight = text.partition("=")
     what, want = f'the weight of the word "{word}"', "a number, for example 1.5"
     return word, parse_numbers(weight, 1, what, want)[0] if equals else 1.0
@@ -211,6 +209,8 @@ def _weighed(text: str) -> tuple[str, float]:
 
 def drag_form(point: list[str], region: list[str], mask: Masked) -> Json:
     """The JSON form of a drag by --point and --region."""
+    from dragkit.edits import Drag
+
     if not point and not region:
         raise ValueError('nothing is dragged; give --point "x,y->x,y" or --region "x,y x,y x,y->x,y x,y x,y"')
     pairs = [Drag.parse_point(text) for text in point]
@@ -224,14 +224,12 @@ def drag_form(point: list[str], region: list[str], mask: Masked) -> Json:
 
 
 def edit(command: str, picture: Path, forms: list[Json], wish: Wish, load: Load, save: Save, way: Way) -> None:
+    from dragkit.cli import work
+
     asked: dict[str, Any] = {field.name: getattr(wish, field.name) for field in dataclasses.fields(wish)}
     asked["settings"] = work.parse_settings(list(wish.settings))
     asked |= {"image": {"path": str(picture)}, "edits": forms, "model": load.model or "toy"}
-    try:
-        request = Request.model_validate(asked, context={"folder": Path.cwd()})
-    except ValidationError as error:
-        raise ValueError(explain(error).removeprefix("edits[0]").lstrip(".: ")) from None
-    work.edit(request, load, save, way, f"{picture.stem}-{command}")
+    work.edit(work.requested(asked), load, save, way, f"{picture.stem}-{command}")
 
 
 def file_form(path: Path | None) -> Json | None:
@@ -241,6 +239,8 @@ def file_form(path: Path | None) -> Json | None:
 
 def points_file(path: Path | None) -> Any:
     """The points of a JSON file of landmarks that is given, or None."""
+    from dragkit import pictures
+
     if path is None:
         return None
     try:

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from pydantic import ValidationError
 
 from dragkit.cli import INTERRUPTED
-from dragkit.edits import explain, parse_numbers
 
 FAILED = 2  # exit code for bad input, as click and most Unix tools use it for bad usage
 
@@ -73,6 +71,10 @@ class Wish:
     negative_prompt: Annotated[str, typer.Option(help="What the result should not look like.")] = ""
     guidance: Annotated[float | None, typer.Option(help="Strength of the prompt; 1 is none.")] = None
     steps: Annotated[int | None, typer.Option(help="Denoising steps; more are slower and finer.")] = None
+    speed: Annotated[
+        str | None,
+        typer.Option(metavar="fast|balanced|best", help="Steps and settings by a name; --steps and --set win."),
+    ] = None
     seed: Annotated[int, typer.Option(help="Seed of the fresh noise.")] = 0
     count: Annotated[int, typer.Option(metavar="N", help="Results OUT-1.png .. OUT-N.png, seed by seed.")] = 1
     method: Annotated[
@@ -97,6 +99,9 @@ class Load:
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the best there is by default.")] = None
     dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; by the device if left out.")] = None
     prediction: Annotated[str | None, typer.Option(help="eps or v, where a single file cannot tell.")] = None
+    memory: Annotated[
+        str, typer.Option(metavar="fast|balanced|small", help="How much of a picture is kept instead of made again.")
+    ] = "fast"
 
 
 @dataclass(frozen=True)
@@ -167,12 +172,10 @@ def with_sentences(work: Callable[[], None]) -> None:
     """Run `work`; what goes wrong with the input ends as one sentence on stderr and an exit code."""
     try:
         work()
-    except ValidationError as error:
-        fail(explain(error))
     except BrokenPipeError:  # the reader of our output has left, as in `dragkit methods | head`
         raise typer.Exit(FAILED) from None
     except (ValueError, OSError, MemoryError) as error:
-        fail(str(error) or NO_MEMORY)
+        fail(_sentence(error) or NO_MEMORY)
     except RuntimeError as error:
         if not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
@@ -180,6 +183,14 @@ def with_sentences(work: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         say("stopped")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _sentence(error: Exception) -> str:
+    from pydantic import ValidationError
+
+    from dragkit.checks import explain
+
+    return explain(error) if isinstance(error, ValidationError) else str(error)
 
 
 def fail(sentence: str) -> None:
@@ -195,6 +206,8 @@ def say(sentence: str) -> None:
 
 def mask_form(given: Masked | ReferenceMasked) -> Json | None:
     """The JSON form of the one mask option that was given, None without; ValueError with more than one."""
+    from dragkit.edits import parse_numbers
+
     used = {field.name: value for field in fields(given) if (value := getattr(given, field.name)) is not None}
     if len(used) > 1:
         raise ValueError(f"got {' and '.join(map(_flag, used))}; give one of them")
@@ -221,4 +234,6 @@ def _flag(name: str) -> str:
 
 def offset(by: str) -> list[float]:
     """(dx, dy) of --by."""
+    from dragkit.edits import parse_numbers
+
     return list(parse_numbers(by, 2, "--by", "dx,dy in pixels, for example 24,-8"))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from dragkit import pictures, records
-from dragkit.cli import outputs
 from dragkit.cli.editing import Points, Regions, drag_form, file_form, points_file
 from dragkit.cli.options import Json, Masked, Placed, ReferenceMasked, Save, mask_form, needed_mask, offset
-from dragkit.edits import Request, explain
+
+if TYPE_CHECKING:
+    from dragkit.edits import Request
 
 Landmarks = Annotated[Path | None, typer.Option(metavar="A.json", help="68 or 17 points [[x, y], ...] of a face.")]
 By = Annotated[str | None, typer.Option(metavar="DX,DY", help="How far an object goes, in pixels.")]
@@ -36,6 +35,7 @@ def preview(
     landmarks: Landmarks = None,
     reference_landmarks: Landmarks = None,
     rigid: Annotated[bool, typer.Option("--rigid", help="Turn parts before stretching them: arms, necks.")] = False,
+    trim: Annotated[bool, typer.Option("--trim", help="Leave the ground in a loose mask where it is.")] = False,
 ) -> None:
     """Show at once where an edit puts things: pixels are moved and holes filled smoothly, no model is loaded.
 
@@ -47,6 +47,8 @@ def preview(
     dragkit preview table.png --reference fruit.png --reference-mask apple-mask.png --by 24,-8
     dragkit preview request.json -o seen.png
     """
+    from dragkit.cli import work
+
     forms: list[Json] = []
     if reference is not None:
         form: Json = {"kind": "paste", "reference": file_form(reference), "reference_mask": needed_mask(other)}
@@ -66,33 +68,17 @@ def preview(
         raise ValueError(f"got a {' and a '.join(f['kind'] for f in forms)}; give one, or several in a request file")
     if not forms and mask_form(mask) is not None:
         raise ValueError("a mask, but nothing to do with it; give --by dx,dy, --scale, --angle, --remove or --point")
-    show(_picture(file, forms[0]) if forms else _request(file), save, f"{file.stem}-preview", rigid)
-
-
-def _picture(file: Path, form: Json) -> Request:
-    try:
-        return Request.model_validate({"image": {"path": str(file)}, "edits": [form]}, context={"folder": Path.cwd()})
-    except ValidationError as error:
-        raise ValueError(explain(error).removeprefix("edits[0]").lstrip(".: ")) from None
+    request = work.requested({"image": {"path": str(file)}, "edits": forms}) if forms else _request(file)
+    work.preview(request, save, f"{file.stem}-preview", rigid, trim)
 
 
 def _request(file: Path) -> Request:
     """The request in a file, or of a result that dragkit wrote."""
+    from dragkit import pictures, records
+    from dragkit.edits import Request
+
     told = file.suffix.lower() == ".json" or records.read_record(pictures.read_bytes(file))
     found = records.load(file) if told else {"kind": "picture"}
     if found["kind"] != "edit":
         raise ValueError(f"nothing to do with {file.name}; give --by, --scale, --angle, --remove, --point or --region")
     return Request.model_validate(found["request"], context={"folder": file.parent})
-
-
-def show(request: Request, save: Save, default: str, rigid: bool = False) -> None:
-    """Write the preview of a request; `default` names the file if none is given."""
-    from dragkit import displacement
-    from dragkit.previews import preview
-
-    if request.image is None:
-        raise ValueError('the request names no picture; add "image": {"path": "IN.png"}')
-    (output,) = outputs.ready_outputs(save, default, 1)
-    shown = preview(request.image.array(), request.edits, displacement.rigid if rigid else displacement.elastic)
-    outputs.tell_losses(output, record=False)
-    outputs.write(output, shown, None, save.force, records.metadata_of(request))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import typer
 
-from dragkit.edits import Request
-
 
 def schema() -> None:
     """Print the JSON schema of a request file."""
+    from dragkit.edits import Request
+
     typer.echo(json.dumps(Request.model_json_schema(), indent=2))
 
 

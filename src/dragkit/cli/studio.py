@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dragkit.cli import work
 from dragkit.cli.options import say
 
 NEEDED = "the studio needs fastapi and uvicorn: pip install 'dragkit[studio]'"
@@ -40,6 +39,9 @@ def studio(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the best there is by default.")] = None,
     dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; by the device if left out.")] = None,
     prediction: Annotated[str | None, typer.Option(help="eps or v, where a single file cannot tell.")] = None,
+    memory: Annotated[
+        str, typer.Option(metavar="fast|balanced|small", help="How much of a picture is kept instead of made again.")
+    ] = "fast",
 ) -> None:
     """Open a page in which pictures are edited by hand: grab a thing and put it elsewhere.
 
@@ -48,6 +50,9 @@ def studio(
     dragkit studio --model sd15-folder --workspace out/studio
     DRAGKIT_STUDIO_AUTH=anna:secret dragkit studio --host 0.0.0.0
     """
+    from dragkit import machine
+    from dragkit.cli import work
+
     try:
         from dragkit.studio import serve
         from dragkit.studio.desk import GIB, Settings
@@ -55,6 +60,7 @@ def studio(
         if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
             raise
         raise ValueError(NEEDED) from None
+    machine.take_cores()
     if workspace is not None:
         workspace.mkdir(parents=True, exist_ok=True)
     kept = None if cache is None else int(cache * GIB)
@@ -69,5 +75,6 @@ def studio(
         kept,
         memories=work.cache_folder(),
         segment=segment,
+        memory=memory,
     )
     serve.serve(settings, host, port, auth_file, no_auth, lambda address: say(f"the studio is open at {address}"))

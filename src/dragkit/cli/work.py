@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from dragkit import pictures, records
+from dragkit.checks import check, explain
 from dragkit.cli import outputs, sources
 from dragkit.cli.options import Json, Load, Save, Way, say
 from dragkit.cli.sources import Ready
 from dragkit.cli.sources import progress as progress  # of those who measure, too
-from dragkit.edits import Edit, Request, check, shown
+from dragkit.edits import Edit, Request, shown
 from dragkit.metadata import Metadata
 from dragkit.records import Drawing
 
@@ -25,13 +28,23 @@ if TYPE_CHECKING:
     from dragkit.editor import Editor, Result
 
 
+def requested(asked: Json) -> Request:
+    """The request of its JSON form with one edit; paths start from the current folder.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    try:
+        return Request.model_validate(asked, context={"folder": Path.cwd()})
+    except ValidationError as error:
+        raise ValueError(explain(error).removeprefix("edits[0]").lstrip(".: ")) from None
+
+
 def edit(request: Request, load: Load, save: Save, way: Way, default: str, recorded: Json | None = None) -> None:
     """Do a request and write its results; `default` names the output if none is given.
 
     recorded: what a record says about the way it was done: weights, invert.
     """
-    from dragkit.cli import preview  # which needs the commands, and they this
-
     recorded = recorded or {}
     way = dataclasses.replace(way, invert=way.invert or recorded.get("invert") is True)
     if request.image is None:
@@ -40,9 +53,10 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
     size = (picture.shape[1], picture.shape[0])
     check(request, size)
     if way.preview:
-        preview.show(request, save, default)
+        preview(request, save, default)
         return
-    request = _settled(request, load)
+    with unswept():
+        request = _settled(request, load)
     files = outputs.ready_outputs(save, default, request.count, way.preview_every is not None, size)
     if way.lora == "none":
         request = request.model_copy(update={"settings": {**request.settings, "lora": None}})
@@ -54,7 +68,7 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
         records.edit_record(request, "", embed=True, invert=way.invert)  # refuses what is too large, before the work
     outputs.tell_losses(files[0])
     editor = loaded(request.model, load)
-    if recorded.get("weights", editor.weights_hash) != editor.weights_hash:
+    if "weights" in recorded and recorded["weights"] != editor.weights_hash:
         say("the weights are not those of the record: the result will differ")
     begun = sources.ready(editor, request, picture, method, way)
     about, result = records.metadata_of(request), None
@@ -70,6 +84,19 @@ def edit(request: Request, load: Load, save: Save, way: Way, default: str, recor
         one = one.model_copy(update={"steps": result.steps, "settings": result.settings})  # later defaults may differ
         text = records.edit_record(one, editor.weights_hash, way.embed_source, way.invert)
         outputs.write(output, begun.window.place(np.asarray(result.image), picture), text, save.force, about)
+
+
+def preview(request: Request, save: Save, default: str, rigid: bool = False, trim: bool = False) -> None:
+    """Write what a request asks for, by pixels alone; `default` names the file if none is given."""
+    from dragkit import displacement, previews
+
+    if request.image is None:
+        raise ValueError('the request names no picture; add "image": {"path": "IN.png"}')
+    (output,) = outputs.ready_outputs(save, default, 1)
+    field = displacement.rigid if rigid else displacement.elastic
+    shown = previews.preview(request.image.array(), request.edits, field, trim=trim)
+    outputs.tell_losses(output, record=False)
+    outputs.write(output, shown, None, save.force, records.metadata_of(request))
 
 
 def generate(drawing: Drawing, count: int, load: Load, save: Save) -> None:
@@ -105,12 +132,14 @@ def finetune(picture: pictures.Pixels, prompt: str, how: Json, load: Load, outpu
 
 
 def _settled(request: Request, load: Load) -> Request:
-    """A request with what is left open in it: the model, the method, and the prompt where a Reprompt says it."""
+    """A request with what is left open in it: the model, the method, the numbers behind a speed, and the prompt where a
+    Reprompt says it."""
     from dragkit.methods import default
+    from dragkit.methods.speeds import explicit
 
     prompt = shown(request.edits, request.prompt)
     settled = {"model": load.model or request.model, "method": request.method or default(request.edits)}
-    return request.model_copy(update={**settled, "prompt": prompt})
+    return explicit(request.model_copy(update={**settled, "prompt": prompt}))
 
 
 def _chosen(request: Request) -> Any:
@@ -146,11 +175,40 @@ def _value(text: str) -> Any:
 
 
 def loaded(model: str, load: Load) -> Editor:
-    """The editor of a model; this is where torch is imported."""
+    """The editor of a model."""
+    prepare()
     from dragkit.editor import Editor
 
-    precision = {"device": load.device, "dtype": load.dtype, "prediction": load.prediction}
-    return Editor.from_pretrained(model, **precision, cache=cache_folder())
+    return Editor.from_pretrained(
+        model,
+        device=load.device,
+        dtype=load.dtype,
+        prediction=load.prediction,
+        memory=load.memory,
+        cache=cache_folder(),
+    )
+
+
+def prepare() -> None:
+    """What a program does before it loads a model, and a library does not do by itself: take the machine's cores, and
+    import all that is needed without looking for garbage."""
+    with unswept():
+        from dragkit import editor, loading, machine  # noqa: F401
+
+        loading.libraries()
+    machine.take_cores()
+
+
+@contextlib.contextmanager
+def unswept() -> Iterator[None]:
+    """For imports: no search for garbage meanwhile, and none later among what they leave, all of which stays. A search
+    goes through a million objects, again and again: a quarter of the time, and a second more at the program's end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def cache_folder() -> Path:

@@ -110,7 +110,8 @@ class AttentionDrag(Method):
         for n in range(top, 0, -1):
             if n == at and aim is not None:
                 assert start is not None
-                still, memory = z if worded else job.source.latents[n : n + 1], self._memory(job, n)
+                still = z if worded else job.source.latents[n : n + 1]
+                memory = self._memory(model, job, n)
                 before = pull.look(model, job, n, still, aim, memory=memory)
                 for state in pull.drag(model, job, n, aim, before, still, z, start, memory):
                     z, points = state[0], aim.pixels(state[1])
@@ -142,10 +143,10 @@ class AttentionDrag(Method):
             block=self.features, control=self.block,
         )  # fmt: skip
 
-    def _memory(self, job: Job, n: int) -> Memory | None:
+    def _memory(self, model: StableDiffusion, job: Job, n: int) -> Memory | None:
         """The keys and values that self-attention sees while the latents of level n are dragged; None for its own."""
         on = self.during and job.source.schedule.share(n) >= self.attend - 1e-9
-        return job.source.records[n - 1].memory if on else None
+        return job.source.record(model, n).memory if on else None
 
 
 def _reference(source: Source) -> str:

@@ -99,6 +99,10 @@ class DragDiffusion(Method):
     start: Start = field(
         default="source", metadata=note("source | warp: begin as pixels alone move things", "source = published")
     )
+    reference: str = field(
+        default="branch",
+        metadata=note("bank | branch: the source's keys, values as kept, or denoised beside", "branch: released code"),
+    )
     block: int = field(default=2, metadata=note("decoder block whose features guide", "third of four: released code"))
     control: int = field(
         default=2, metadata=note("decoder block from which on the source gives keys, values", "layers 10-15: code")
@@ -107,6 +111,8 @@ class DragDiffusion(Method):
     def __post_init__(self) -> None:
         if not (0 < self.strength <= 1 and 0 <= self.dragged <= self.strength):
             raise ValueError(f"strength is {self.strength}, dragged {self.dragged}; give 0 <= dragged <= strength <= 1")
+        if self.reference not in ("bank", "branch"):
+            raise ValueError(f"reference is {self.reference!r}; give 'bank' or 'branch'")
         if self.block not in range(4) or self.control not in range(5):
             raise ValueError(f"block is {self.block}, control {self.control}; give 0 to 3, and 4 for no control")
         if min(self.rounds, self.radius, self.search) < 0 or self.inner < 1 or not self.stride > 0:
@@ -141,9 +147,14 @@ class DragDiffusion(Method):
                 for state in self.drag(model, job, n, aim, before, original, z, points):
                     z, points = state
                     yield Step(n, levels, z, clean(z, before.eps, alpha[n]), aim.pixels(points))
-            eps = self._controlled_eps(model, job, n, torch.cat([original, z]), controlled=n <= low)
-            estimate = clean(z, eps[1:], alpha[n])
-            original, z = ddim(torch.cat([original, z]), eps, alpha[n], alpha[n - 1]).chunk(2)
+            if (
+                self.reference == "bank" and job.source.guidance == 1
+            ):  # an inversion's bank knows but one half of guidance
+                eps, below = self._banked_eps(model, job, n, z, controlled=n <= low), job.source.latents[n - 1 : n]
+            else:
+                pair = self._controlled_eps(model, job, n, torch.cat([original, z]), controlled=n <= low)
+                eps, below = pair[1:], ddim(original, pair[:1], alpha[n], alpha[n - 1])
+            estimate, z, original = clean(z, eps, alpha[n]), ddim(z, eps, alpha[n], alpha[n - 1]), below
             yield Step(n - 1, levels, z, estimate, aim.pixels(points))
 
     def drag(
@@ -228,6 +239,14 @@ class DragDiffusion(Method):
         return attend(model.unet, inject([Part(memory)]), layers)
 
     @torch.no_grad()
+    def _banked_eps(self, model: StableDiffusion, job: Job, n: int, z: Tensor, controlled: bool) -> Tensor:
+        """Noise [1, 4, h, w] of the edited latents, reading the keys and values that the source's pass left."""
+        with self._seeing(model, job.source.record(model, n).memory if controlled else None):
+            return guided_eps(
+                model, z, int(job.source.schedule.t[n]), float(job.source.schedule.alpha[n]), job.text, job.guidance
+            )
+
+    @torch.no_grad()
     def _controlled_eps(self, model: StableDiffusion, job: Job, n: int, pair: Tensor, controlled: bool) -> Tensor:
         """Noise [2, 4, h, w] of the original and the edited latents, both reading the original's keys and values.
 
@@ -273,4 +292,13 @@ FREEDRAG = DragDiffusion(  # arXiv 2307.04684, released code: at most 300 steps,
     lora=Training(steps=200, rate=2e-4), rounds=60, inner=5, radius=4, stride=5.0, template=True
 )
 # Looked for on development scenes (drag and face_drag 10 to 15); docs/dragdiffusion.md has the figures.
-TOY = DragDiffusion(lora=Training(steps=80, batch=1), region=True, hard=True, block=3, rate=0.3, rounds=8, dragged=0.1)
+TOY = DragDiffusion(
+    lora=Training(steps=80, batch=1),
+    region=True,
+    hard=True,
+    block=3,
+    rate=0.3,
+    rounds=8,
+    dragged=0.1,
+    reference="bank",
+)

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from dragkit.attention import Rule, attend, inject
+from dragkit.bank import Record
 from dragkit.carry import start, token_parts
 from dragkit.edits import Edit
 from dragkit.energy import Features, energy
-from dragkit.features import observe, on_grid
+from dragkit.features import Trunk, observe, on_grid, resumed, tapped
 from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
 from dragkit.schedule import clean, ddim
-from dragkit.source import BLOCKS, Record, Source, guided_eps, recorded_eps
+from dragkit.source import BLOCKS, Source, conditional, guided_eps, recorded_eps
 
 Window = tuple[float, float]  # from and to, as shares of the denoising: step i of 50 is i / 50
 
@@ -74,6 +75,12 @@ class DragonDiffusion(Method):
     start: Start = field(
         default="source", metadata=note("source | warp: moved things begin as pixels alone move them", "published")
     )
+    joint: bool = field(
+        default=False,
+        metadata=note(
+            "all energies have one gradient, not each its own where it acts: half the work", "off = published"
+        ),
+    )
     radius: int = field(default=1, metadata=note("half width of a point's patch, in cells", "1: 3x3 cells, code"))
     blocks: tuple[int, ...] = field(
         default=BLOCKS, metadata=note("up blocks whose features guide", "second and third of four, section 3.2")
@@ -94,8 +101,11 @@ class DragonDiffusion(Method):
                 "only, reference='branch' has all four)"
             )
 
+    def depth(self, edits: Sequence[Edit]) -> float:
+        return 1.0 if self.warp_depth(edits) is None else 0.0
+
     def warp_depth(self, edits: Sequence[Edit]) -> float | None:
-        moves = any(edit.kind in ("move", "paste", "drag", "face") for edit in edits)
+        moves = any(edit.kind in ("move", "remove", "paste", "drag", "face") for edit in edits)
         return 1.0 if self.start == "warp" and moves else None
 
     def random(self, job: Job) -> bool:
@@ -105,9 +115,12 @@ class DragonDiffusion(Method):
 
     def run(self, model: StableDiffusion, job: Job) -> Iterator[Step]:
         """Yield the latents at every level from N - 1 to 0."""
+        there = job.warped is not None
+        if job.warped is not None:  # it shows all that the source does, and everything where it goes
+            job = replace(job, source=job.warped, warped=None)
         schedule, device = job.source.schedule, job.source.latents.device
         t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
-        plans = make_plans(self, job)
+        plans = make_plans(self, job, there)
         region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
         pictures = job.pictures
         branches = [source.latents[-1:] for source in pictures]
@@ -117,9 +130,9 @@ class DragonDiffusion(Method):
             records, branches = self._records(model, pictures, branches, n)
             passes = self.repeats if self._guides(n, schedule.levels) and _within(share, self.travel) else 1
             for again in range(passes):
-                eps_guided = self._gradient(model, job, plans, records, z, n)
+                eps_guided, trunk = self._gradient(model, job, plans, records, z, n)
                 with torch.no_grad():
-                    with attend(model.unet, self._rule(plans, records, share)):
+                    with attend(model.unet, self._rule(plans, records, share)), resumed(model.unet, trunk):
                         eps = guided_eps(model, z, t[n], alpha[n], job.text, job.guidance)
                     bent = eps if eps_guided is None else eps + eps_guided
                     below = self._down(z, eps, bent, alpha[n], alpha[n - 1], region, share, job)
@@ -142,7 +155,7 @@ class DragonDiffusion(Method):
     ) -> tuple[list[Record], list[Tensor]]:
         """What each picture's pass left at level n: from the bank, or from a branch denoised beside the edit."""
         if self.reference == "bank":
-            return [source.records[n - 1] for source in pictures], branches
+            return [source.record(model, n) for source in pictures], branches
         records, below = [], []
         for source, z in zip(pictures, branches, strict=True):
             t, alpha = source.schedule.t.tolist(), source.schedule.alpha.tolist()
@@ -158,24 +171,28 @@ class DragonDiffusion(Method):
 
     def _gradient(
         self, model: StableDiffusion, job: Job, plans: Sequence[Plan], records: Sequence[Record], z: Tensor, n: int
-    ) -> Tensor | None:
-        """Gradient of the energy with respect to the latents: edit terms act in their region, content terms outside."""
+    ) -> tuple[Tensor | None, Trunk | None]:
+        """Gradient of the energy with respect to the latents: edit terms act in their region, content terms outside;
+        and the trunk of its pass, for the noise's own pass where that is on the same words."""
         schedule = job.source.schedule
         if not self._guides(n, schedule.levels):
-            return None
+            return None, None
         shape = plans[0].grid.shape
         inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
         references: list[Features] = [on_grid(r.features, self.blocks, shape) for r in records]
+        tables = [row for p in plans for row in p.inner], [row for p in plans for row in p.outer] + rest(plans)
+        copies = (
+            2 if model.at_once and not self.joint else 1
+        )  # each energy on a copy of its own, or both backwards through one pass
         with torch.enable_grad():
-            live = z.detach().requires_grad_(True)
-            with observe(model.unet, self.blocks, stop=True) as seen:
-                model.predict(live, int(schedule.t[n]), job.text[1:])
-            now = on_grid(seen, self.blocks, shape)
-            edit = energy(now, references, [row for p in plans for row in p.inner])
-            other = energy(now, references, [row for p in plans for row in p.outer] + rest(plans))
-            inner = torch.autograd.grad(edit, live, retain_graph=True)[0] if edit.requires_grad else torch.zeros_like(z)
-            outer = torch.autograd.grad(other, live)[0] if other.requires_grad else torch.zeros_like(z)
-        return self.strength * (inner * inside + outer * (1 - inside))
+            live = z.detach().repeat(copies, 1, 1, 1).requires_grad_(True)
+            with tapped(model.unet) as trunk, observe(model.unet, self.blocks, stop=True) as seen:
+                model.predict(live, int(schedule.t[n]), job.text[1:].expand(copies, -1, -1))
+            now = [on_grid(seen, self.blocks, shape, item) for item in range(copies)]
+            energies = [energy(now[0], references, tables[0]), energy(now[-1], references, tables[1])]
+            found = _gradients([energies[0] + energies[1]] if self.joint else energies, live)
+        gradient = self.strength * (found[0] * inside + found[-1] * (1 - inside))
+        return gradient, trunk if conditional(job.text, job.guidance) else None
 
     def _down(
         self, z: Tensor, eps: Tensor, bent: Tensor, a: float, b: float, region: Tensor, share: float, job: Job
@@ -187,6 +204,24 @@ class DragonDiffusion(Method):
         sigma = self.sde * ((1 - b) / (1 - a) * (1 - a / b)) ** 0.5
         noise = torch.randn(z.shape, generator=job.generator).to(z)
         return torch.where(region, ddim(z, eps, a, b, clean_eps=bent, sigma=sigma, noise=noise), below)
+
+
+def _gradients(energies: Sequence[Tensor], live: Tensor) -> list[Tensor]:
+    """Gradient [1, 4, h, w] of each energy, 0 where it depends on nothing: live [copies, 4, h, w] are one copy of the
+    latents that all energies read, or a copy for each."""
+    if len(live) == len(energies):
+        total = torch.stack([*energies]).sum()
+        return list(
+            (torch.autograd.grad(total, live)[0] if total.requires_grad else torch.zeros_like(live)).chunk(
+                len(energies)
+            )
+        )
+    return [
+        torch.autograd.grad(e, live, retain_graph=e is not energies[-1])[0]
+        if e.requires_grad
+        else torch.zeros_like(live)
+        for e in energies
+    ]
 
 
 def _within(share: float, window: Window) -> bool:
@@ -204,6 +239,7 @@ TOY = DragonDiffusion(
     hide=True,
     near=0.1,
     start="warp",
+    joint=True,
     restyle=1.0,
     inject_pair=(0.0, 1.0),
 )

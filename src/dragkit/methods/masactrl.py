@@ -80,7 +80,7 @@ class MasaCtrl(Method):
         layers = decoder_layers(model.unet, range(self.block, len(model.unet.up_blocks)))
         if not layers or schedule.share(n) < self.start - 1e-9:
             return guided_eps(model, z, t, a, job.text, job.guidance)
-        rule = mutual if branch else inject([Part(source.records[n - 1].memory)])
+        rule = mutual if branch else inject([Part(source.record(model, n).memory)])
         objects = self._objects(model, job, n, z)
         if objects is not None:
             rule = apart(rule, *objects, slice(1, None, 2) if branch else None)  # the source sees all of itself

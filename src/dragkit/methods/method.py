@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import Field, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -11,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dragkit import warp
 from dragkit.edits import Edit
 from dragkit.memorise import Training
 from dragkit.model import StableDiffusion
 from dragkit.source import Source
+from dragkit.warp import Field
 
 STEPS = 50  # DDIM steps of the papers
 Start = Literal["source", "warp"]  # the noise that an edit begins with: the picture's, or that of the warped one
@@ -69,6 +73,11 @@ class Job:
     generator: torch.Generator
     warped: Source | None = None
 
+    @cached_property
+    def field(self) -> Field:
+        """Where pixels alone take everything, made once."""
+        return warp.field(self.edits, self.source.size)
+
     @property
     def pictures(self) -> list[Source]:
         """All that are taken from: the source, the references in the order of their edits, the warped picture."""
@@ -81,7 +90,7 @@ class Method(Protocol):
     kinds: of the edits it can do.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     kinds: ClassVar[frozenset[str]] = KINDS
 
     @property
@@ -92,6 +101,11 @@ class Method(Protocol):
     @property
     def detail(self) -> bool:
         """Whether the result takes from the warped picture what is known of its pixels."""
+        return False
+
+    @property
+    def trim(self) -> bool:
+        """Whether the ground is first taken out of loose masks of what is moved or pasted (`dragkit.ground`)."""
         return False
 
     def weight(self, edits: Sequence[Edit]) -> float:

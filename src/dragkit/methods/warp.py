@@ -76,6 +76,9 @@ class Warp(Method):
         default=True,
         metadata=note("moved things keep their pixels; what the autoencoder loses comes back", "docs/warp.md"),
     )
+    trim: bool = field(
+        default=False, metadata=note("of a loose mask only the object goes, not the ground round it", "docs/warp.md")
+    )
 
     def __post_init__(self) -> None:
         shares = (self.strength, self.held, self.fresh)
@@ -126,7 +129,7 @@ class Warp(Method):
     def _places(self, job: Job) -> Places:
         size, latents = job.source.size, job.source.latents
         h, w = latents.shape[-2:]
-        grid, moved = Grid(size, (h, w)), warp.field(job.edits, size)
+        grid, moved = Grid(size, (h, w)), job.field
         objects = warp.landed(job.edits, size)
         hole = dilate(moved.vacated, self.margin * min(size)) & ~objects
         changed = dilate(hole | objects | moved.offset.any(-1), GROW * min(size))
@@ -166,7 +169,7 @@ def _latents(job: Job, noise: Tensor, n: int) -> Tensor:
 def _memory(model: StableDiffusion, job: Job, noise: Tensor, n: int) -> Memory:
     """Keys and values of the warped picture at level n: from its inversion, or by a pass of their own."""
     if _warped(job).records:
-        return _warped(job).records[n - 1].memory
+        return _warped(job).record(model, n).memory
     t, a = int(job.source.schedule.t[n]), float(job.source.schedule.alpha[n])
     return recorded_eps(model, _noised(job, noise, n), t, a, job.source.text, 1.0)[1].memory
 

@@ -21,7 +21,8 @@ from starlette.staticfiles import StaticFiles
 
 import dragkit
 from dragkit import pictures
-from dragkit.edits import Request, explain, told
+from dragkit.checks import explain, told
+from dragkit.edits import Request
 from dragkit.previews import preview
 from dragkit.records import Drawing
 from dragkit.studio import asked, mcp, opening, scenes, workspace

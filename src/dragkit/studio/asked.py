@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dragkit.edits import Request, check, shown
+from dragkit.checks import check
+from dragkit.edits import Request, shown
 from dragkit.forms import NamedPicture, PathPicture, PngPicture
 from dragkit.pictures import Pixels
 from dragkit.records import Drawing
@@ -43,8 +44,9 @@ def able(request: Request, desk: Desk) -> tuple[Request, Request, Pixels]:
     from dragkit.methods import default
     from dragkit.methods.chosen import chosen
     from dragkit.methods.method import check as check_method
+    from dragkit.methods.speeds import explicit
 
-    request = request.model_copy(update={"method": request.method or default(request.edits)})
+    request = explicit(request.model_copy(update={"method": request.method or default(request.edits)}))
     whole, picture = settled(request, desk)
     check_method(chosen(whole), whole.edits)
     return request, whole, picture

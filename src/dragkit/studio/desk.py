@@ -45,6 +45,7 @@ class Settings:
     held: int = GIB
     memories: Path | None = None  # folder of LoRAs that were trained
     segment: str | None = None  # Segment Anything's folder
+    memory: str = "fast"  # how much of a source is kept
 
 
 class Missing(Exception):
@@ -120,7 +121,7 @@ class Desk:
     def sources(self, editor: Editor) -> Sources:
         """The kept sources; their limit is set when the first model is in memory."""
         if self._sources is None:
-            from dragkit.memory import free
+            from dragkit.machine import free
             from dragkit.studio.sources import Sources
 
             limit = self.settings.cache
@@ -134,5 +135,10 @@ class Desk:
 
         known = self.settings
         return Editor.from_pretrained(
-            model, device=known.device, dtype=known.dtype, prediction=known.prediction, cache=known.memories
+            model,
+            device=known.device,
+            dtype=known.dtype,
+            prediction=known.prediction,
+            memory=known.memory,
+            cache=known.memories,
         )

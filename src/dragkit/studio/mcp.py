@@ -21,7 +21,8 @@ from pydantic import BaseModel, ValidationError
 
 import dragkit
 from dragkit import pictures
-from dragkit.edits import Request, explain
+from dragkit.checks import explain
+from dragkit.edits import Request
 from dragkit.previews import preview
 from dragkit.records import Drawing
 from dragkit.studio import asked, jobs, opening, scenes

@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dragkit.cli import work
 from dragkit.cli.bench.measured import counted
 from dragkit.cli.options import Load
-from dragkit.edits import Request
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +33,7 @@ def ablate(
         list[str] | None,
         typer.Argument(
             metavar="[STUDY...]",
-            help="reconstruction, move, attention-drag, dragdiffusion, rounds.",
+            help="reconstruction, move, attention-drag, dragdiffusion, rounds, speeds.",
             show_default="all",
         ),
     ] = None,
@@ -51,6 +49,8 @@ def ablate(
     """
     from dragkit.bench import ablate as studies
     from dragkit.bench.study import Setup
+    from dragkit.cli import work
+    from dragkit.edits import Request
     from dragkit.methods.chosen import chosen
 
     names = list(dict.fromkeys(study or studies.STUDIES))

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragkit import pictures
-from dragkit.cli import work
 from dragkit.cli.bench.measured import Measured, method_rows
 from dragkit.cli.options import Load, say
 
@@ -69,7 +67,9 @@ def dragbench(
 
     Results lie in --out/results/ROW as the original evaluators expect them.
     """
+    from dragkit import pictures
     from dragkit.bench import datasets, dragbench, dragtables
+    from dragkit.cli import work
 
     count = len(datasets.samples(folder)[: taken.limit])
     rows = _rows(taken, measured, load)
@@ -141,6 +141,7 @@ def _taken(folder: Path, taken: Taken) -> str:
 def _judges(editor: Editor | None, features_model: str | None, load: Load) -> tuple[list[Judge], list[str]]:
     """Those that can be had on this machine, and what the figures are of or why they are missing."""
     from dragkit.bench import judges
+    from dragkit.cli import work
 
     if features_model is not None:
         editor = work.loaded(features_model, dataclasses.replace(load, prediction=None))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragkit.cli import work
 from dragkit.cli.bench.measured import Measured, check_split, counted, method_rows
 from dragkit.cli.options import Load, say
 
@@ -52,6 +51,7 @@ def faces(
     from dragkit.bench import face_report, samples
     from dragkit.bench.face_runs import BASELINES, real_features, run
     from dragkit.bench.face_runs import load as stored
+    from dragkit.cli import work
 
     check_split(pairs.split)
     settings, seeds = _settings(pairs), range(counted(pairs.size))

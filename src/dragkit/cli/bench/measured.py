@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragkit.cli import work
-from dragkit.edits import Request
-
 if TYPE_CHECKING:
     from dragkit.bench.baselines import Row
 
@@ -41,6 +38,8 @@ def method_rows(measured: Measured, model: str) -> list[Row]:
         ValueError: for a method, a setting or a file that cannot be used.
     """
     from dragkit.bench.truth import file_row, method_row
+    from dragkit.cli import work
+    from dragkit.edits import Request
     from dragkit.methods.chosen import chosen
 
     settings = work.parse_settings(list(measured.settings))

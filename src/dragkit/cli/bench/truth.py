@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragkit.cli import work
 from dragkit.cli.bench.measured import Measured, check_split, counted, method_rows
 from dragkit.cli.options import Load, say
 
@@ -50,6 +49,7 @@ def truth(
     from dragkit.bench.baselines import BASELINES
     from dragkit.bench.truth import load as stored
     from dragkit.bench.truth import run
+    from dragkit.cli import work
 
     check_split(scenes.split)
     methods, asked = method_rows(measured, load.model or "toy"), _probes(scenes.also)
