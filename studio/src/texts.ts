@@ -137,7 +137,6 @@ const WORDS = {
   tools: ["Tools", "도구"],
   close: ["Close", "닫기"],
   ready: ["Done", "완료"],
-  outside: ["No request leaves this machine's server.", "요청은 이 서버 밖으로 나가지 않습니다."],
 } as const;
 
 export type Word = keyof typeof WORDS;
