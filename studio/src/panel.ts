@@ -5,7 +5,7 @@ import { changes } from "./changes";
 import { h, icon, iconButton, kept } from "./dom";
 import { run, stop } from "./run";
 import { advanced, labelled } from "./settings";
-import { asks, type Plan } from "./state";
+import { asks, type Plan, type Quality } from "./state";
 import { speaks, text, type Word } from "./texts";
 
 export function panel(app: App, place: HTMLElement): () => void {
@@ -57,19 +57,19 @@ function aimed(app: App, place: HTMLElement): void {
   });
 }
 
-const QUALITIES: readonly (readonly [Word, number])[] = [
-  ["quick", 0.5],
-  ["normal", 1],
-  ["fine", 2],
+const QUALITIES: readonly (readonly [Word, Quality])[] = [
+  ["quick", "fast"],
+  ["normal", "balanced"],
+  ["fine", "best"],
 ];
 
 function qualities(app: App): PanelPart {
-  const buttons = QUALITIES.map(([word, share]) => {
+  const buttons = QUALITIES.map(([word, name]) => {
     const onclick = () => {
-      app.choices = { ...app.choices, quality: share, steps: null };
+      app.choices = { ...app.choices, quality: name, steps: null };
       app.changed();
     };
-    return { share, made: h("button", { type: "button", role: "radio", onclick }, text(word)) };
+    return { name, made: h("button", { type: "button", role: "radio", onclick }, text(word)) };
   });
   const count = h("select", {});
   for (let n = 1; n <= (app.about?.count ?? 8); n++) count.append(h("option", { value: String(n) }, String(n)));
@@ -83,7 +83,7 @@ function qualities(app: App): PanelPart {
     element,
     update() {
       const { quality, steps } = app.choices;
-      for (const { share, made } of buttons) made.setAttribute("aria-checked", String(steps === null && share === quality));
+      for (const { name, made } of buttons) made.setAttribute("aria-checked", String(steps === null && name === quality));
       count.value = String(app.choices.count);
     },
   };

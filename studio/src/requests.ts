@@ -4,7 +4,7 @@ import type { Point } from "./geometry";
 import { bounds, type Mask } from "./masks";
 import { png } from "./pixels";
 import type { About, NamedPicture, Reprompt, Request } from "./schema";
-import { acts, type Change, type Choices, type Picture, type Plan, poses } from "./state";
+import { acts, type Change, type Choices, type Picture, type Plan, poses, type Quality } from "./state";
 
 type Edit = Request["edits"][number];
 
@@ -72,11 +72,11 @@ export function methodOf(plan: Plan, choices: Choices, about: About): string {
   return about.defaults[kind] ?? "";
 }
 
-/** Steps where the person has not said a number: null where the method's own are wanted. */
-function stepsOf(plan: Plan, choices: Choices, about: About | null): number | null {
-  if (choices.steps !== null || choices.quality === 1 || !about) return choices.steps;
+/** The speed where the person has not said a number of steps: null where the method has none of that name. */
+function speedOf(plan: Plan, choices: Choices, about: About | null): Quality | null {
+  if (choices.steps !== null || !about) return null;
   const way = about.methods[choices.model]?.find((w) => w.name === methodOf(plan, choices, about));
-  return way ? Math.max(2, Math.round(way.steps * choices.quality)) : null;
+  return way?.speeds.includes(choices.quality) ? choices.quality : null;
 }
 
 export async function request(plan: Plan, picture: Picture, choices: Choices, about: About | null): Promise<Request> {
@@ -90,7 +90,8 @@ export async function request(plan: Plan, picture: Picture, choices: Choices, ab
     model: choices.model,
     method: choices.method || null,
     settings: (choices.method && choices.settings[choices.method]) || {},
-    steps: stepsOf(plan, choices, about),
+    steps: choices.steps,
+    speed: speedOf(plan, choices, about),
     seed: choices.seed,
     count: choices.count,
     preserve: choices.preserve,

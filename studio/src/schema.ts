@@ -202,4 +202,5 @@ export type Way = {
   kinds: (string)[];
   settings: (Setting)[];
   steps: number;
+  speeds: (string)[];
 };

@@ -90,8 +90,10 @@ export interface Moment {
   plan: Plan;
 }
 
+export type Quality = "fast" | "balanced" | "best"; // a method's steps and settings by a name
+
 export interface Choices {
-  quality: number; // times the steps of the method
+  quality: Quality;
   steps: number | null; // null: by the quality
   count: number;
   seed: number;
@@ -118,7 +120,7 @@ export const NOTHING: Plan = {
 };
 
 export const plain: Choices = {
-  quality: 1,
+  quality: "balanced",
   steps: null,
   count: 1,
   seed: 0,

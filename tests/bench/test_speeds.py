@@ -46,7 +46,7 @@ def few(monkeypatch):
     """Two groups, for speed."""
     monkeypatch.setattr(speeds, "GROUPS", {"objects": ("move",), "points": ("drag",)})
     monkeypatch.setattr(speeds, "KINDS", ("move", "drag"))
-    monkeypatch.setattr(speeds, "STEPS", {"dragondiffusion": (6,), "attention-drag": ()})
+    monkeypatch.setattr(speeds, "STEPS", {"dragondiffusion": (2,), "attention-drag": ()})
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_each_method_is_run_at_its_speeds_where_it_can(few, setup):
     found = speeds.speeds(editor, setup, quiet)
     names = [row[0] for row in found.rows]
     assert names == [
-        *(f"dragondiffusion, {way}: {group}" for way in ("fast", "balanced", "best", "6 steps")
+        *(f"dragondiffusion, {way}: {group}" for way in ("fast", "balanced", "best", "2 steps")
           for group in ("objects", "points")),
         *(f"attention-drag, {way}: points" for way in ("fast", "balanced", "best")),
         "preview: objects", "preview: points",
@@ -86,7 +86,7 @@ def test_what_is_lost_of_the_best_is_told(few, setup):
     found = speeds.speeds(Hasty(model=Model()), setup, quiet)
     lost = {row[0]: float(row[3]) for row in found.rows}
     assert lost["dragondiffusion, best: objects"] == 0
-    steps = [lost[f"dragondiffusion, {way}: objects"] for way in ("balanced", "fast", "6 steps")]
+    steps = [lost[f"dragondiffusion, {way}: objects"] for way in ("balanced", "fast", "2 steps")]
     assert 0 < steps[0] < steps[1] < steps[2]
     assert lost["preview: objects"] == 0, "of its own"
     forwards = {row[0]: row[4] for row in found.rows}

@@ -161,6 +161,9 @@ def test_scenes_and_what_there_is(client):
     names = [way["name"] for way in about["methods"]["tiny"]]
     assert "dragondiffusion" in names
     assert all(setting["help"] for way in about["methods"]["tiny"] for setting in way["settings"])
+    speeds = {way["name"]: way["speeds"] for way in about["methods"]["tiny"]}
+    assert speeds["warp"] == ["fast", "balanced", "best"]
+    assert speeds["diffeditor"] == ["best"]  # none was looked for
     for number in range(about["scenes"]):
         opened = client.http.get(f"/api/scenes/{number}").json()
         shown = pictures.decode(client.http.get(f"/api/pictures/{opened['sha256']}.png").content)

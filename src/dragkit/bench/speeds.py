@@ -35,7 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 KINDS = tuple(kind for kinds in GROUPS.values() for kind in kinds)
 STEPS: Mapping[str, tuple[int, ...]] = {  # of methods by themselves, besides their presets'
     "warp": (3, 20),
-    "dragondiffusion": (6, 15),
+    "dragondiffusion": (10, 25),
     "attention-drag": (),
     "dragdiffusion": (),
     "masactrl": (),

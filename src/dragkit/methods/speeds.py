@@ -25,21 +25,21 @@ class Preset(NamedTuple):
 PRESETS: Mapping[tuple[str, Speed], Preset] = {
     ("warp", "balanced"): Preset(6),
     ("warp", "fast"): Preset(4),
-    ("dragondiffusion", "balanced"): Preset(25),
-    ("dragondiffusion", "fast"): Preset(10),
+    ("dragondiffusion", "balanced"): Preset(15),
+    ("dragondiffusion", "fast"): Preset(5),
     # LoRA of 40 and of 20 steps: mean distance 36.0 and 41.0 px against 34.9 of 80 on DragBench (arXiv 2602.12393)
     ("dragdiffusion", "balanced"): Preset(50, {"lora": {"steps": 40}}),
     ("dragdiffusion", "fast"): Preset(20, {"lora": {"steps": 20}}),
-    ("attention-drag", "balanced"): Preset(20),
-    ("attention-drag", "fast"): Preset(10),
+    ("attention-drag", "balanced"): Preset(30),
+    ("attention-drag", "fast"): Preset(20),
     ("masactrl", "balanced"): Preset(20),
     ("masactrl", "fast"): Preset(10),
     ("prompt-to-prompt", "balanced"): Preset(20),
     ("prompt-to-prompt", "fast"): Preset(10),
 }
 TUNED: Mapping[tuple[str, str, Speed], Preset] = {  # (method, model, speed) -> where a model's own differ
-    ("dragdiffusion", "toy", "balanced"): Preset(20, {"lora": None}),  # which it gains nothing from
-    ("dragdiffusion", "toy", "fast"): Preset(10, {"lora": None}),
+    ("dragdiffusion", "toy", "balanced"): Preset(50, {"lora": None}),  # which it gains nothing from
+    ("dragdiffusion", "toy", "fast"): Preset(20, {"lora": None}),
 }
 
 
@@ -59,6 +59,11 @@ def preset(method: str, model: str, speed: Speed) -> Preset:
         able = ", ".join(name for name in METHODS if (name, speed) in PRESETS)
         raise ValueError(f"{method} has no speed {speed}; give steps instead, or one of the methods {able}")
     return found
+
+
+def speeds(method: str) -> list[Speed]:
+    """Those that a method has."""
+    return [speed for speed in get_args(Speed) if speed == "best" or (method, speed) in PRESETS]
 
 
 def explicit(request: Request) -> Request:

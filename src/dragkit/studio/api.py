@@ -88,13 +88,14 @@ class Setting(Frozen):
 
 
 class Way(Frozen):
-    """A method: its name, one sentence about it, the kinds of edits it can do, its settings."""
+    """A method: its name, a sentence about it, the kinds of edits it can do, its settings, steps, named speeds."""
 
     name: str
     about: str
     kinds: list[str]
     settings: list[Setting]
     steps: int
+    speeds: list[str]
 
 
 class About(Frozen):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace, Reprompt
 from dragkit.methods import METHODS, default, for_model
 from dragkit.methods.method import Method
+from dragkit.methods.speeds import speeds
 from dragkit.studio.api import Setting, Way
 
 Kind = Literal["number", "integer", "switch", "window", "text"]
@@ -33,7 +34,8 @@ def _way(name: str, method: Method) -> Way:
         if (kind := _kind(value)) is not None:
             told = {key: str(field.metadata.get(key, "")) for key in ("help", "source")}
             found.append(Setting(name=field.name, kind=kind, default=value, **told))
-    return Way(name=name, about=about, kinds=sorted(method.kinds), settings=found, steps=method.steps)
+    kinds, named = sorted(method.kinds), list(map(str, speeds(name)))
+    return Way(name=name, about=about, kinds=kinds, settings=found, steps=method.steps, speeds=named)
 
 
 def _kind(value: Any) -> Kind | None:
