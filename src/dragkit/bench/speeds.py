@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from statistics import median
 from typing import NamedTuple, get_args
@@ -95,8 +96,13 @@ def _ways(name: str, model: str) -> list[Way]:
     presets = {speed: preset(name, model, speed) for speed in SPEEDS}
     named = [(f"{name}, {speed}", f"{speed} ({found.steps})", found) for speed, found in presets.items()]
     named += [(f"{name}, {n} steps", str(n), presets["best"]._replace(steps=n)) for n in STEPS[name]]
-    return [Way(method_row(row, with_settings(name, model, found.settings), found.steps), label, best)
-            for row, label, found in named]  # fmt: skip
+    ways = []
+    for row, label, found in named:
+        made = method_row(row, with_settings(name, model, found.settings), found.steps)
+        if "drag" in made.kinds:  # by words alone attention-drag is masactrl
+            made = replace(made, kinds=tuple(kind for kind in made.kinds if kind not in WORDED))
+        ways.append(Way(made, label, best))
+    return ways
 
 
 def _figures(samples: Sequence[Sample], way: Way, kinds: Sequence[str]) -> Figures | None:
@@ -135,7 +141,7 @@ def _sheet(samples: Sequence[Sample], setup: Setup, ways: Mapping[str, Sequence[
         if kind in mine[0].row.kinds:
             rows = [f"{name}, {speed}" for speed in SPEEDS]
             scene, shown = pictures_of(samples, setup.out / "speeds", kind, FIRST, rows)
-            lines.append((f"{scene} {name}", shown))
+            lines.append((f"{name}, {scene}", shown))
     return sheet.contact_sheet(lines, ["source", "request", *SPEEDS, "target"])
 
 
