@@ -98,7 +98,7 @@ def test_a_picture_is_memorised_once_and_its_cost_is_counted(few, setup):
     cost = {row[0]: row[found.head.index("forwards")] for row in found.rows}
     assert cost["no LoRA"] == str(INVERTED + 2)  # and the fake's edit
     assert cost[BASE] == f"{INVERTED + 2 + (1 + BACKWARD) * 80 * 2:.0f}"
-    assert cost["LoRA of 200 steps"] == str(INVERTED + 2 + 3 * 200 * 2)
+    assert cost["LoRA of 200 steps"] == f"{INVERTED + 2 + (1 + BACKWARD) * 200 * 2:.0f}"
     assert cost["nothing"] == ""
 
 
