@@ -31,6 +31,11 @@ class Drawing(Frozen):
     guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     model: str = "toy"
 
+    @property
+    def asked(self) -> Json:
+        """The arguments of `Editor.generate`."""
+        return self.model_dump(exclude={"model"})
+
 
 class Made(NamedTuple):
     """How a picture was generated, and with which weights."""

@@ -54,15 +54,7 @@ def ready(editor: Editor, request: Request, picture: pictures.Pixels, method: An
 
 def drawn(editor: Editor, drawing: Drawing) -> Source:
     with progress("drawing") as tick:
-        return editor.generate(
-            drawing.prompt,
-            size=drawing.size,
-            seed=drawing.seed,
-            steps=drawing.steps,
-            guidance=drawing.guidance,
-            negative_prompt=drawing.negative_prompt,
-            progress=tick,
-        )
+        return editor.generate(**drawing.asked, progress=tick)
 
 
 def _regenerated(editor: Editor, request: Request, way: Way) -> Source | None:

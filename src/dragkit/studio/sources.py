@@ -63,7 +63,7 @@ class Sources:
         if (known := self._known(editor, picture, request, method)) is not None:
             return known
         if (drawing := drawable(editor, request, method)) is not None:
-            again = drawn(editor, drawing, tell("drawing"))
+            again = editor.generate(**drawing.asked, progress=tell("drawing"))
             if again.picture.shape == picture.shape and np.abs(again.picture.astype(int) - picture).mean() <= SAME:
                 again = dataclasses.replace(again, picture=picture)
                 self.keep(editor, again, drawing.negative_prompt)
@@ -108,19 +108,6 @@ def drawable(editor: Editor, request: Request, method: Method) -> Drawing | None
     drawing = made.drawing
     alike = request.prompt in ("", drawing.prompt) and request.negative_prompt == drawing.negative_prompt
     return drawing if alike and drawing.steps == (request.steps or method.steps) else None
-
-
-def drawn(editor: Editor, drawing: Drawing, progress: Progress) -> Source:
-    """A picture drawn of a prompt, with its trajectory."""
-    return editor.generate(
-        drawing.prompt,
-        size=drawing.size,
-        seed=drawing.seed,
-        steps=drawing.steps,
-        guidance=drawing.guidance,
-        negative_prompt=drawing.negative_prompt,
-        progress=progress,
-    )
 
 
 def _key(editor: Editor, picture: Pixels, request: Request, method: Method) -> str:

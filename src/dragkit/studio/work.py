@@ -28,7 +28,7 @@ from dragkit.studio import workspace
 from dragkit.studio.clock import Clock
 from dragkit.studio.desk import Desk
 from dragkit.studio.jobs import Job, Made, Stopped
-from dragkit.studio.sources import drawable, drawn
+from dragkit.studio.sources import drawable
 from dragkit.windows import Window
 
 OFTEN = 0.3  # s between previews at least
@@ -78,7 +78,7 @@ def draw(desk: Desk, drawing: Drawing, job: Job) -> None:
     levels = STEPS if drawing.steps is None else drawing.steps
     clock = Clock(desk.paces, (drawing.model, "draw", str(drawing.size)), {"drawing": levels})
     with stopping(editor, job):
-        source = drawn(editor, drawing, _progress(job, clock, "drawing"))
+        source = editor.generate(**drawing.asked, progress=_progress(job, clock, "drawing"))
     desk.sources(editor).keep(editor, source, drawing.negative_prompt)
     used = {"steps": source.schedule.levels, "guidance": source.guidance, "size": source.size}
     text = records.generate_record(drawing.model_copy(update=used), editor.weights_hash, source.picture)
