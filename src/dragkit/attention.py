@@ -24,7 +24,9 @@ WordRule = Callable[[str, Tensor], Tensor]
 Tokens = Mapping[int, Tensor]  # number of tokens of a layer -> bool [tokens]
 
 
-FEW = 256  # queries for which a mask costs less than a call for each group of them
+# Queries for which a mask costs less than a call for each of two groups: 256 take 0.27 ms and 0.30, 1024 take 3.7 and
+# 3.3 (4 heads of 24, two cores, 2026-11-21).
+FEW = 1024
 GROUPS = 4  # at most: every call has its price
 
 
@@ -214,9 +216,8 @@ class _WordAttention:
         return mixed
 
 
-_ATTENTIONS: WeakKeyDictionary[Any, dict[str, Any]] = (
-    WeakKeyDictionary()
-)  # found once: the walk takes longer than a block
+# Found once for a U-Net: the walk through it takes longer than a block.
+_ATTENTIONS: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 def _attentions(unet: Any) -> Mapping[str, Any]:

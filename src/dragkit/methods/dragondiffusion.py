@@ -181,9 +181,8 @@ class DragonDiffusion(Method):
         inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
         references: list[Features] = [on_grid(r.features, self.blocks, shape) for r in records]
         tables = [row for p in plans for row in p.inner], [row for p in plans for row in p.outer] + rest(plans)
-        copies = (
-            2 if model.at_once and not self.joint else 1
-        )  # each energy on a copy of its own, or both backwards through one pass
+        # Each energy reads a copy of its own, or both go back through one pass.
+        copies = 2 if model.at_once and not self.joint else 1
         with torch.enable_grad():
             live = z.detach().repeat(copies, 1, 1, 1).requires_grad_(True)
             with tapped(model.unet) as trunk, observe(model.unet, self.blocks, stop=True) as seen:
@@ -211,11 +210,8 @@ def _gradients(energies: Sequence[Tensor], live: Tensor) -> list[Tensor]:
     latents that all energies read, or a copy for each."""
     if len(live) == len(energies):
         total = torch.stack([*energies]).sum()
-        return list(
-            (torch.autograd.grad(total, live)[0] if total.requires_grad else torch.zeros_like(live)).chunk(
-                len(energies)
-            )
-        )
+        found = torch.autograd.grad(total, live)[0] if total.requires_grad else torch.zeros_like(live)
+        return list(found.chunk(len(energies)))
     return [
         torch.autograd.grad(e, live, retain_graph=e is not energies[-1])[0]
         if e.requires_grad

@@ -80,8 +80,8 @@ class Job:
 
     @property
     def pictures(self) -> list[Source]:
-        """All that are taken from: the source, the references in the order of their edits, the warped picture."""
-        return [p for p in (self.source, *self.references, self.warped) if p is not None]
+        """All that plans take from: the source, the references in the order of their edits."""
+        return [self.source, *(p for p in self.references if p is not None)]
 
 
 class Method(Protocol):

@@ -38,7 +38,7 @@ PRESETS: Mapping[tuple[str, Speed], Preset] = {
     ("prompt-to-prompt", "fast"): Preset(10),
 }
 TUNED: Mapping[tuple[str, str, Speed], Preset] = {  # (method, model, speed) -> where a model's own differ
-    ("dragdiffusion", "toy", "balanced"): Preset(50, {"lora": None}),  # which it gains nothing from
+    ("dragdiffusion", "toy", "balanced"): Preset(50, {"lora": None}),  # whose gain cannot be told: docs/studies.md
     ("dragdiffusion", "toy", "fast"): Preset(20, {"lora": None}),
 }
 
