@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -97,8 +96,3 @@ class _Given(nn.Module):
 def _first(output: Any) -> Any:
     """The first item of a block's tensors, nested as they are, without gradients."""
     return output[:1].detach() if isinstance(output, Tensor) else tuple(_first(part) for part in output)
-
-
-def on_grid(features: dict[int, Tensor], blocks: Sequence[int], shape: tuple[int, int], item: int = 0) -> list[Tensor]:
-    """One map [channels, *shape] per block for one batch item, brought to a common grid by nearest neighbours."""
-    return [F.interpolate(features[b][item : item + 1], size=shape, mode="nearest")[0] for b in blocks]

@@ -7,8 +7,8 @@ import torch
 from dragkit.attention import decoder_layers
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Move
-from dragkit.energy import energy
-from dragkit.features import observe, on_grid, resumed
+from dragkit.energy import Table
+from dragkit.features import observe, resumed
 from dragkit.methods import METHODS, DragonDiffusion, Job, dragondiffusion, for_model
 from dragkit.methods.dragondiffusion import DIFFEDITOR
 from dragkit.plans import make_plans
@@ -53,6 +53,10 @@ def test_everything_is_put_back(calm, source):
     assert all(p.grad is None for p in calm.unet.parameters())
 
 
+def maps(features):
+    return [features[block][0] for block in (1, 2)]
+
+
 def test_guidance_lowers_the_energy(calm, source):
     """The latents guided towards the table's rows fulfil them better than the unguided ones."""
     method = DragonDiffusion(inject=(1.0, 1.0))
@@ -62,8 +66,7 @@ def test_guidance_lowers_the_energy(calm, source):
     def measure(z):
         with torch.no_grad(), observe(calm.unet, (1, 2), stop=True) as seen:
             calm.predict(z, int(source.schedule.t[1]), source.text[1:])
-        reference = on_grid(source.records[0].features, (1, 2), plan.grid.shape)
-        return energy(on_grid(seen, (1, 2), plan.grid.shape), [reference], plan.inner).item()
+        return Table(plan.inner, plan.grid.shape).energy(maps(seen), [maps(source.records[0].features)]).item()
 
     guided = dataclasses.replace(method, strength=0.01, guided=(0.0, 1.0))
     unguided = dataclasses.replace(method, strength=0.0)
@@ -211,12 +214,12 @@ def test_one_gradient_of_all_energies_is_the_sum_of_theirs(calm, source):
     live = source.latents[3:4].clone().requires_grad_(True)
     with observe(calm.unet, (1, 2), stop=True) as seen:
         calm.predict(live, 500, source.text[1:])
-    now, then = on_grid(seen, (1, 2), (24, 32)), [on_grid(source.records[2].features, (1, 2), (24, 32))]
-    energies = [energy(now, then, plans[0].inner), energy(now, then, plans[0].outer)]
+    tables = [Table(rows, plans[0].grid.shape) for rows in (plans[0].inner, plans[0].outer)]
+    then = [maps(source.records[2].features)]
+    energies = [table.energy(maps(seen), then) for table in tables]
     both = dragondiffusion._gradients(energies, live)
     with observe(calm.unet, (1, 2), stop=True) as seen:
         calm.predict(live, 500, source.text[1:])
-    now = on_grid(seen, (1, 2), (24, 32))
-    total = energy(now, then, plans[0].inner) + energy(now, then, plans[0].outer)
+    total = Table([*plans[0].inner, *plans[0].outer], plans[0].grid.shape).energy(maps(seen), then)
     (joint,) = dragondiffusion._gradients([total], live)
     assert torch.allclose(both[0] + both[1], joint, atol=1e-4 * float(joint.abs().max()))

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dragkit.energy import Match, energy
-from dragkit.features import observe, on_grid
+from dragkit.energy import Match, Table
+from dragkit.features import observe
 from dragkit.geometry import coordinates
 from dragkit.methods import DragonDiffusion
 from dragkit.model import StableDiffusion
@@ -49,7 +49,8 @@ class Recall:
 
     def _gradient(self, model: StableDiffusion, source: Source, z: Tensor, n: int) -> Tensor:
         """Gradient of the energy with respect to latents z at level n, [1, 4, h, w]."""
-        cells = coordinates(np.ones([CELLS * side for side in z.shape[-2:]], bool))
+        shape = CELLS * z.shape[-2], CELLS * z.shape[-1]
+        cells = coordinates(np.ones(shape, bool))
         points = torch.as_tensor(cells, dtype=torch.float32, device=z.device)
         everything = Match(torch.arange(len(cells), device=z.device), points, self.weight)
         with torch.no_grad():
@@ -57,11 +58,10 @@ class Recall:
         with torch.enable_grad():
             live = z.detach().requires_grad_(True)
             now = self._features(model, source, live, n)
-            return torch.autograd.grad(energy(now, [then], [everything]), live)[0]
+            return torch.autograd.grad(Table([everything], shape).energy(now, [then]), live)[0]
 
     def _features(self, model: StableDiffusion, source: Source, z: Tensor, n: int) -> list[Tensor]:
-        """Features [c, 2h, 2w] of each block."""
-        shape = (CELLS * z.shape[-2], CELLS * z.shape[-1])
+        """A map [c, h, w] of each block."""
         with observe(model.unet, self.blocks, stop=True) as seen:
             model.predict(z, int(source.schedule.t[n]), source.text[1:])
-        return on_grid(seen, self.blocks, shape)
+        return [seen[block][0] for block in self.blocks]

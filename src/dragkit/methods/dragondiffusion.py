@@ -17,8 +17,8 @@ from dragkit.attention import Rule, attend, inject
 from dragkit.bank import Record
 from dragkit.carry import start, token_parts
 from dragkit.edits import Edit
-from dragkit.energy import Features, energy
-from dragkit.features import Trunk, observe, on_grid, resumed, tapped
+from dragkit.energy import Features, Table
+from dragkit.features import Trunk, observe, resumed, tapped
 from dragkit.methods.method import Job, Method, Start, Step, note
 from dragkit.model import StableDiffusion
 from dragkit.plans import PUBLISHED, Plan, Weights, make_plans, rest
@@ -121,6 +121,7 @@ class DragonDiffusion(Method):
         schedule, device = job.source.schedule, job.source.latents.device
         t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
         plans = make_plans(self, job, there)
+        tables = self._tables(plans)
         region = torch.stack([p.inside | p.vacated for p in plans]).any(0).to(device)  # [h w]
         pictures = job.pictures
         branches = [source.latents[-1:] for source in pictures]
@@ -130,7 +131,7 @@ class DragonDiffusion(Method):
             records, branches = self._records(model, pictures, branches, n)
             passes = self.repeats if self._guides(n, schedule.levels) and _within(share, self.travel) else 1
             for again in range(passes):
-                eps_guided, trunk = self._gradient(model, job, plans, records, z, n)
+                eps_guided, trunk = self._gradient(model, job, plans, tables, records, z, n)
                 with torch.no_grad():
                     with attend(model.unet, self._rule(plans, records, share)), resumed(model.unet, trunk):
                         eps = guided_eps(model, z, t[n], alpha[n], job.text, job.guidance)
@@ -169,27 +170,36 @@ class DragonDiffusion(Method):
         parts, own = token_parts(plans, [r.memory for r in records], alone, pair, self.hide)
         return inject(parts, own=own)
 
+    def _tables(self, plans: Sequence[Plan]) -> list[Table]:
+        """An energy for each gradient: that of the edits and that of the rest, or one of both."""
+        inner, outer = [row for p in plans for row in p.inner], [row for p in plans for row in p.outer] + rest(plans)
+        return [Table(rows, plans[0].grid.shape) for rows in ([inner + outer] if self.joint else [inner, outer])]
+
     def _gradient(
-        self, model: StableDiffusion, job: Job, plans: Sequence[Plan], records: Sequence[Record], z: Tensor, n: int
+        self,
+        model: StableDiffusion,
+        job: Job,
+        plans: Sequence[Plan],
+        tables: Sequence[Table],
+        records: Sequence[Record],
+        z: Tensor,
+        n: int,
     ) -> tuple[Tensor | None, Trunk | None]:
         """Gradient of the energy with respect to the latents: edit terms act in their region, content terms outside;
         and the trunk of its pass, for the noise's own pass where that is on the same words."""
         schedule = job.source.schedule
         if not self._guides(n, schedule.levels):
             return None, None
-        shape = plans[0].grid.shape
         inside = torch.stack([p.inside for p in plans]).any(0).to(z)  # [h w]
-        references: list[Features] = [on_grid(r.features, self.blocks, shape) for r in records]
-        tables = [row for p in plans for row in p.inner], [row for p in plans for row in p.outer] + rest(plans)
+        references: list[Features] = [[r.features[b][0] for b in self.blocks] for r in records]
         # Each energy reads a copy of its own, or both go back through one pass.
-        copies = 2 if model.at_once and not self.joint else 1
+        copies = len(tables) if model.at_once else 1
         with torch.enable_grad():
             live = z.detach().repeat(copies, 1, 1, 1).requires_grad_(True)
             with tapped(model.unet) as trunk, observe(model.unet, self.blocks, stop=True) as seen:
                 model.predict(live, int(schedule.t[n]), job.text[1:].expand(copies, -1, -1))
-            now = [on_grid(seen, self.blocks, shape, item) for item in range(copies)]
-            energies = [energy(now[0], references, tables[0]), energy(now[-1], references, tables[1])]
-            found = _gradients([energies[0] + energies[1]] if self.joint else energies, live)
+            now = [[seen[b][item] for b in self.blocks] for item in range(copies)]
+            found = _gradients([table.energy(now[k % copies], references) for k, table in enumerate(tables)], live)
         gradient = self.strength * (found[0] * inside + found[-1] * (1 - inside))
         return gradient, trunk if conditional(job.text, job.guidance) else None
 
