@@ -6,6 +6,7 @@ import base64
 import contextlib
 import gc
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field, fields
@@ -539,6 +540,13 @@ def test_troubles_of_the_machine_are_sentences(error: Exception, capsys: pytest.
         with_sentences(trouble)
     assert caught.value.exit_code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_the_library_logs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    library = logging.getLogger("dragkit")
+    with_sentences(lambda: library.getChild("shortage").warning("once more with %s", "small"))
+    assert capsys.readouterr().err == "dragkit: once more with small\n"
+    assert not library.handlers
 
 
 def test_our_own_mistakes_are_not_hidden() -> None:

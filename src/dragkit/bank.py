@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dragkit.attention import Memory
+from dragkit.machine import accelerates
 
 GIB = 2**30
 
@@ -52,16 +53,16 @@ class Keep:
 
     def takes(self, levels: int, record: int, device: torch.device) -> int:
         """Bytes on a device of so many levels' records, each of so many bytes in the model's precision."""
-        return 0 if self.away and device.type != "cpu" else min(levels * record, self.budget)
+        return 0 if self.away and accelerates(device) else min(levels * record, self.budget)
 
     def stored(self, record: Record) -> Record:
         """A record as it is kept."""
         some = next(iter(record.features.values()))
-        away = self.away and some.device.type != "cpu"
+        away = self.away and accelerates(some.device)
         small = torch.float16 if self.half and some.dtype == torch.float32 else some.dtype
         if not away and small == some.dtype:
             return record
-        return record.to(torch.device("cpu") if away else some.device, small, pinned=away)
+        return record.to(torch.device("cpu") if away else some.device, small, pinned=away and some.is_cuda)
 
 
 # Budgets, by arithmetic: a record of Stable Diffusion 1.5 at 512x512 has 3 x 2 x (256 x 1280 + 1024 x 640 + 4096 x 320)

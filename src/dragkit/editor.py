@@ -29,6 +29,7 @@ from dragkit.model import StableDiffusion
 from dragkit.references import known, with_landmarks
 from dragkit.regions import put_back
 from dragkit.schedule import Schedule
+from dragkit.shortage import spared
 from dragkit.source import Progress, Source, generate, invert, to_picture
 from dragkit.windows import Window, choose
 
@@ -53,6 +54,8 @@ class Editor:
 
     >>> editor = Editor.from_pretrained("toy")
     >>> editor(picture, Move(mask=mask, offset=(40, 0)), prompt="a red mug on a wooden table").image.save("moved.png")
+
+    What runs out of memory is done once more with memory="small" (`shortage`), all but `iterate`.
     """
 
     def __init__(self, model: StableDiffusion, *, cache: Path | None = None) -> None:
@@ -86,6 +89,7 @@ class Editor:
         """The (width, height) at which a picture of `size` is edited."""
         return fit(size, self.model.area, self.model.multiple)
 
+    @spared
     def memorise(
         self, picture: Picture | Source, prompt: str = "", *, how: Training = RELEASED, progress: Progress | None = None
     ) -> Lora:
@@ -100,6 +104,7 @@ class Editor:
             canvas = self.canvas(_size(pixels))
         return memorise(self.model, pixels, canvas, text, how, self.cache, progress)
 
+    @spared
     def invert(
         self,
         picture: Picture,
@@ -156,6 +161,7 @@ class Editor:
         self.model.check_memory(canvas, levels=schedule.levels)
         return schedule, self.model.embed([negative_prompt, prompt])
 
+    @spared
     def generate(
         self,
         prompt: str,
@@ -234,6 +240,7 @@ class Editor:
     def _method(self, method: Method | None, edits: Edit | Sequence[Edit]) -> Method:
         return method or for_model(default(_listed(edits)), self.model.name)
 
+    @spared
     def __call__(
         self,
         picture: Picture | Source,

@@ -14,9 +14,18 @@ GROUPS = Path("/proc/self/cgroup")  # which of them this process is in
 CPUS = Path("/sys/devices/system/cpu")
 
 
+class Shortage(ValueError):
+    """Less memory is free than the work will need: one sentence."""
+
+
+def accelerates(device: torch.device) -> bool:
+    """Whether a device has arithmetic, and mostly memory, of its own."""
+    return device.type != "cpu"
+
+
 def free(device: torch.device) -> int | None:
     """Free bytes on a device, or None where nobody can tell; a device without its own memory shares the machine's."""
-    module = None if device == torch.get_default_device() else torch.get_device_module(device)
+    module = torch.get_device_module(device) if accelerates(device) else None
     if module is not None and hasattr(module, "mem_get_info"):
         cached = module.memory_reserved(device) - module.memory_allocated(device)  # torch's own, reusable
         return int(module.mem_get_info(device)[0]) + int(cached)
@@ -28,11 +37,11 @@ def require(need: float, device: torch.device, what: str) -> None:
     """Check that `need` bytes are free on the device.
 
     Raises:
-        ValueError: naming what needs how much, and what is there.
+        Shortage: naming what needs how much, and what is there.
     """
     there = free(device)
     if there is not None and need > there:
-        raise ValueError(
+        raise Shortage(
             f"{what} needs about {need / 2**30:.1f} GiB but {there / 2**30:.1f} GiB are free on {device}; "
             "give a smaller picture, a smaller --dtype or another --device"
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dragkit import loading, machine
-from dragkit.bank import KEEP
+from dragkit.bank import KEEP, Keep
 from dragkit.loading import Prediction
 from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
 
@@ -47,7 +48,7 @@ class StableDiffusion:
         factor: pixels per latent cell (8 for Stable Diffusion).
         multiple: sides of a picture are multiples of this, in pixels; the U-Net itself takes any latent side.
         area: native picture area in square pixels.
-        keep: how much of a source's records is kept, and where.
+        memory: "fast", "balanced" or "small"; `keep` says what that means.
         inpaints: it was trained to fill holes; `filling` tells it which.
         few_steps: a latent consistency model, which cannot be inverted.
         betas, train_steps: of the training; grid, offset and last alpha are ours (`schedule`).
@@ -77,7 +78,7 @@ class StableDiffusion:
         self.dtype = default_dtype(self.device) if dtype is None else to_dtype(dtype)
         # Convolutions in half precision want the channels last. On a CPU that gains a tenth, and the last bit of a
         # result then depends on where in memory it lies: docs/speed.md.
-        layout = torch.channels_last if self.accelerated else torch.contiguous_format
+        layout = torch.channels_last if machine.accelerates(self.device) else torch.contiguous_format
         with loading.quiet():  # diffusers warns of a cast whatever the dtypes
             self.unet, self.vae, self.text_encoder = (
                 part.to(device=self.device, dtype=self.dtype, memory_format=layout).requires_grad_(False).eval()
@@ -85,9 +86,7 @@ class StableDiffusion:
             )
         if memory not in KEEP:
             raise ValueError(f"memory is {memory!r}; give one of {', '.join(KEEP)}")
-        self.keep = KEEP[memory]
-        if self.keep.checkpoint:
-            self.unet.enable_gradient_checkpointing()
+        self._set(memory)
         self.tokenizer, self.few_steps = tokenizer, few_steps
         self.inpaints = unet.config.in_channels == loading.INPAINTING
         self._known: dict[str, Tensor] = {}  # texts of prompts
@@ -144,15 +143,35 @@ class StableDiffusion:
         )
 
     @property
-    def accelerated(self) -> bool:
-        """Whether it runs elsewhere than on torch's default device."""
-        return self.device.type != torch.get_default_device().type
+    def keep(self) -> Keep:
+        """How much of a source's records is kept, and where."""
+        return KEEP[self.memory]
+
+    def _set(self, memory: str) -> None:
+        self.memory = memory
+        if self.keep.checkpoint:
+            self.unet.enable_gradient_checkpointing()
+        elif self.unet.is_gradient_checkpointing:
+            self.unet.disable_gradient_checkpointing()
+
+    @contextmanager
+    def keeping(self, memory: str) -> Iterator[None]:
+        """Another memory setting for what happens inside the `with`."""
+        before = self.memory
+        if memory == before:
+            yield
+            return
+        try:
+            self._set(memory)
+            yield
+        finally:
+            self._set(before)
 
     @property
     def at_once(self) -> bool:
         """Whether two passes are better made as one of a batch of two: not on a CPU, where arithmetic
         is the price, nor where memory is short."""
-        return self.accelerated and not self.keep.checkpoint
+        return machine.accelerates(self.device) and not self.keep.checkpoint
 
     @cached_property
     def weights_hash(self) -> str:
@@ -300,7 +319,7 @@ class StableDiffusion:
         """Compare `memory_estimate` with what is free.
 
         Raises:
-            ValueError: before any work, where it will not do.
+            Shortage: before any work, where it will not do.
         """
         what = f"editing {size[0]}x{size[1]} px with {self.name}"
         machine.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
@@ -326,7 +345,7 @@ def default_device() -> torch.device:
 
 def default_dtype(device: torch.device) -> torch.dtype:
     """Half precision on an accelerator, float32 elsewhere (half precision on a CPU is slow)."""
-    return torch.float32 if device.type == torch.get_default_device().type else torch.float16
+    return torch.float16 if machine.accelerates(device) else torch.float32
 
 
 def to_dtype(dtype: torch.dtype | str) -> torch.dtype:

@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dragkit import attention
 from dragkit.editor import Editor
 from dragkit.geometry import Size
+from dragkit.machine import accelerates
 from dragkit.model import StableDiffusion
 
 BACKWARD = 1.22  # forwards in a whole backward of the toy model at 128x128; Stable Diffusion 1.5 at 512x512: 1.15
@@ -157,7 +158,7 @@ def peaked(device: torch.device) -> Iterator[dict[str, float]]:
     """before_mib and peak_mib: memory when the work inside the `with` began and at most during it, with weights and
     libraries, the accelerator's own or, on Linux, the process's resident; elsewhere nothing is known."""
     found: dict[str, float] = {}
-    chip = None if device.type == "cpu" else torch.get_device_module(device)
+    chip = torch.get_device_module(device) if accelerates(device) else None
     if chip is not None and hasattr(chip, "max_memory_allocated"):
         chip.reset_peak_memory_stats(device)
         found["before_mib"] = chip.memory_allocated(device) / 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -15,8 +16,7 @@ from dragkit.cli import INTERRUPTED
 
 FAILED = 2  # exit code for bad input, as click and most Unix tools use it for bad usage
 
-OUT_OF_MEMORY = ("out of memory", "allocate memory")  # torch's words on an accelerator and on the CPU
-NO_MEMORY = "there is too little memory; give a smaller picture or another --dtype or --device"
+NO_MEMORY = "there is too little memory; give --memory small, a smaller picture or another --dtype or --device"
 
 Json = dict[str, Any]
 Picture = Annotated[Path, typer.Argument(metavar="IN.png", help="The picture to edit.", show_default=False)]
@@ -170,6 +170,8 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def with_sentences(work: Callable[[], None]) -> None:
     """Run `work`; what goes wrong with the input ends as one sentence on stderr and an exit code."""
+    library = logging.getLogger("dragkit")
+    library.addHandler(handler := _Saying())
     try:
         work()
     except BrokenPipeError:  # the reader of our output has left, as in `dragkit methods | head`
@@ -177,12 +179,23 @@ def with_sentences(work: Callable[[], None]) -> None:
     except (ValueError, OSError, MemoryError) as error:
         fail(_sentence(error) or NO_MEMORY)
     except RuntimeError as error:
-        if not any(words in str(error) for words in OUT_OF_MEMORY):
+        from dragkit.shortage import is_shortage
+
+        if not is_shortage(error):
             raise
         fail(NO_MEMORY)
     except KeyboardInterrupt:
         say("stopped")
         raise typer.Exit(INTERRUPTED) from None
+    finally:
+        library.removeHandler(handler)
+
+
+class _Saying(logging.Handler):
+    """Says what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 def _sentence(error: Exception) -> str:

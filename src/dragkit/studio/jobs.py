@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -165,6 +166,7 @@ class Line:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             job.state = "running"
+            logging.getLogger("dragkit").addHandler(noting := _Noting(job))
             try:
                 job.check()
                 job.work(job)
@@ -175,9 +177,22 @@ class Line:
                 job.end("failed", " ".join(str(error).split()) or "there is too little memory; give a smaller picture")
             except Exception as error:  # the server goes on for the others
                 job.end("failed", f"the job failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            finally:
+                logging.getLogger("dragkit").removeHandler(noting)
 
     def _next(self) -> Job | None:
         with self._change:
             while not self._waiting and not self._closed:
                 self._change.wait()
             return None if self._closed else self._waiting.popitem(last=False)[1]
+
+
+class _Noting(logging.Handler):
+    """What the library logs while a job runs is a note of it."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(logging.WARNING)
+        self._job = job
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._job.notes.append(record.getMessage())
