@@ -241,3 +241,22 @@ def test_growth_is_measured_plotted_and_written(loaded, editor, monkeypatch, tmp
         ]
         assert "warp: drag" in names
     assert "| points | warp: drag | " in capsys.readouterr().out
+
+
+def test_a_long_run_compares_what_follows_the_third_turn(loaded):
+    long = loaded("long")
+    seconds = [9.0, 9.0, 9.0, 1.0, 1.0, 2.0, 2.0]
+    found = [long.Turn({"a": s}, 100.0 + 10 * k, 50.0) for k, s in enumerate(seconds)]
+    text = long.shown(found)
+    assert "| resident MiB | 120 | 160 | 1.33 |" in text
+    assert "| living tensors MiB | 50 | 50 | 1 |" in text
+    assert "| a, s | 1 | 2 | 2 |" in text
+
+
+def test_tensors_that_nothing_holds_are_not_alive(loaded):
+    long = loaded("long")
+    before = long.alive()
+    kept = torch.zeros(2**18)
+    assert long.alive() == pytest.approx(before + 1)
+    del kept
+    assert long.alive() == pytest.approx(before)
