@@ -26,8 +26,7 @@ import torch
 
 from cases import cases, ready
 from common import chosen, loaded, machine, options, report, table
-from dragkit import attention, carry, features, motion, plans, previews, references, regions, source, warp
-from dragkit import energy as energies
+from dragkit import attention, carry, energy, motion, plans, previews, references, regions, source, warp
 from dragkit.bench.cost import stages
 from dragkit.editor import Editor
 from dragkit.geometry import Size
@@ -48,9 +47,9 @@ SPOTS: tuple[tuple[str, Any, str], ...] = (
     (RULED, attention._WordAttention, "__call__"),
     (RULES, carry, "token_parts"),
     (RULES, attention, "token_masks"),
-    (ENERGIES, energies, "energy"),
+    (ENERGIES, energy.Table, "__init__"),
+    (ENERGIES, energy.Table, "energy"),
     (ENERGIES, plans, "rest"),
-    (ENERGIES, features, "on_grid"),
     (ENERGIES, motion, "leak"),
     *((ENERGIES, kind, "loss") for kind in (pulls.Tracked, pulls.Swept, pulls.Templates)),
     *((TRACKING, kind, "follow") for kind in (pulls.Tracked, pulls.Swept, pulls.Templates)),

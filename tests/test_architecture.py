@@ -21,7 +21,7 @@ MAY = {
     "machine": set(),
     "hub": set(),
     "energy": set(),
-    "attention": set(),
+    "attention": {"machine"},
     "bank": {"attention", "machine"},
     "words": {"attention"},
     "nulltext": {"model", "schedule", "source"},

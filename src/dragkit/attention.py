@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dragkit.machine import accelerates
+
 Memory = Mapping[str, tuple[Tensor, Tensor]]  # layer -> keys and values [1, tokens, channels] of a source pass
 WordRule = Callable[[str, Tensor], Tensor]
 Tokens = Mapping[int, Tensor]  # number of tokens of a layer -> bool [tokens]
@@ -38,11 +40,12 @@ class Hidden:
 
     @cached_property
     def groups(self) -> list[tuple[Tensor, Tensor]]:
-        """Queries [q tokens] that see the same keys [k tokens], and these, group by group; empty where that is no use.
+        """Queries [q tokens] that see the same keys [k tokens], and these, group by group; empty where that is no use,
+        as on accelerators, which would be waited for to find them.
 
         Attention of each group to its keys alone is the masked attention, without the slower kernel that a mask needs.
         """
-        if self.mask.ndim > 2 or len(self.mask) < FEW:
+        if self.mask.ndim > 2 or len(self.mask) < FEW or accelerates(self.mask.device):
             return []
         mark = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device, dtype=torch.float64).sqrt()
         kinds, of = torch.unique(self.mask.double() @ mark, return_inverse=True)
