@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cases import Case, cases, dragged, ready
-from common import alone, bare, canvas, chosen, loaded, machine, options, peak, report, size, table
+from common import PROMPT, alone, bare, canvas, chosen, loaded, machine, options, peak, report, size, table
 from dragkit.editor import Editor
 from dragkit.geometry import Size
+from dragkit.memorise import Training
 from sd_shapes import picture
 
 BARE = "bare"  # a process that edits nothing
+TRAINING = "a LoRA's training"  # of two steps, which take what all take
 POINTS = (1, 4, 16, 64)
 SIZES: dict[bool, tuple[Size, ...]] = {  # by whether it is Stable Diffusion
     False: ((64, 48), (128, 96), (192, 144), (256, 192)),
@@ -32,14 +34,16 @@ SIZES: dict[bool, tuple[Size, ...]] = {  # by whether it is Stable Diffusion
 CASES = (
     "dragondiffusion: move", "dragondiffusion: paste", "dragondiffusion: drag", "diffeditor: move",
     "dragdiffusion: drag, LoRA", "dragdiffusion: drag", "attention-drag: drag", "attention-drag: reprompt + drag",
-    "masactrl: reprompt", "prompt-to-prompt: reprompt", "warp: move", "warp: drag",
+    "masactrl: reprompt", "prompt-to-prompt: reprompt", "warp: move", "warp: drag", TRAINING,
 )  # fmt: skip
 
 
 def peak_of(editor: Editor, name: str, on: Size, points: int, asked: argparse.Namespace) -> tuple[float, float]:
     """MiB before and at most during one case on a picture of (width, height); for a process of its own."""
     pixels, known = picture(canvas(editor, on), 0), cases(on, editor.model.name, asked.rounds)
-    case = _pointed(known[CASES[0] if name == BARE else name], on, points)
+    case = _pointed(known.get(name, known[CASES[0]]), on, points)
+    if name == TRAINING:
+        return peak(editor.model, lambda: editor.memorise(pixels, PROMPT, how=Training(steps=2)))
     if name == BARE:
         return peak(editor.model, lambda: bare(editor.model, pixels, case.steps(asked.steps), case.guidance()))
     return peak(editor.model, ready(editor, case, pixels, asked.steps))
@@ -67,10 +71,12 @@ def by_size(given: Sequence[str], names: Sequence[str], sizes: Sequence[Size]) -
     return {name: [cell(given, name, on) for on in sizes] for name in (BARE, *names)}
 
 
-def by_points(given: Sequence[str], names: Sequence[str], on: Size) -> dict[str, list[float | None]]:
+def by_points(
+    given: Sequence[str], names: Sequence[str], on: Size, counts: Sequence[int]
+) -> dict[str, list[float | None]]:
     """MiB of every case that is a drag alone, with every number of points."""
-    drags = [name for name in names if name.split(": ")[1].split(",")[0] == "drag"]
-    return {name: [cell(given, name, on, points) for points in POINTS] for name in drags}
+    drags = [name for name in names if name.split(": ")[-1].split(",")[0] == "drag" and counts]
+    return {name: [cell(given, name, on, points) for points in counts] for name in drags}
 
 
 def shown(head: str, columns: Sequence[str], found: dict[str, list[float | None]], weights: float) -> str:
@@ -91,6 +97,7 @@ def weights_mib(editor: Editor) -> float:
 def parser() -> argparse.ArgumentParser:
     found = options(__doc__, "out/memory.json")
     found.add_argument("--sizes", nargs="+", type=size, metavar="WIDTHxHEIGHT")
+    found.add_argument("--counts", nargs="*", type=int, default=POINTS, help="of points; none: sizes alone")
     for hidden, kind in (("--peak", str), ("--on", size), ("--points", int)):  # what a process of `alone` is asked
         found.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     return found
@@ -104,15 +111,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(*peak_of(editor, asked.peak, asked.on, asked.points, asked))
         return
     names, sizes = chosen(asked.cases, CASES), asked.sizes or SIZES[asked.sd15]
-    grown, pointed = by_size(given, names, sizes), by_points(given, names, sizes[min(1, len(sizes) - 1)])
+    grown, pointed = by_size(given, names, sizes), by_points(given, names, sizes[min(1, len(sizes) - 1)], asked.counts)
     editor, _ = loaded(asked)
     weights, where = weights_mib(editor), {**machine(editor), "memory": asked.memory}
-    text = "\n".join((
-        f"Weights {weights:.0f} MiB. MiB above the loaded model (/ weights):\n",
-        shown("case", [f"{w}x{h}" for w, h in sizes], grown, weights),
-        shown("case, points", [str(n) for n in POINTS], pointed, weights),
-    ))  # fmt: skip
-    found = {"weights_mib": weights, "sizes": sizes, "by_size_mib": grown, "points": POINTS, "by_points_mib": pointed}
+    tables = [shown("case", [f"{w}x{h}" for w, h in sizes], grown, weights)]
+    if pointed:
+        tables.append(shown("case, points", [str(n) for n in asked.counts], pointed, weights))
+    text = "\n".join((f"Weights {weights:.0f} MiB. MiB above the loaded model (/ weights):\n", *tables))
+    found = {
+        "weights_mib": weights,
+        "sizes": sizes,
+        "by_size_mib": grown,
+        "points": asked.counts,
+        "by_points_mib": pointed,
+    }
     report(asked, "memory", where, text, found, asked.out)
 
 
