@@ -23,7 +23,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from numpy.typing import NDArray
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from dragkit import singlefile
+from dragkit import footprint, singlefile
 from dragkit.editor import Editor
 from dragkit.edits import Drag, Edit, Face, Move, Paste, Remove, Replace
 from dragkit.loading import quiet
@@ -124,7 +124,7 @@ def main() -> None:
             f" {model.dtype} on {model.device}\n"
             f"built in {built - began:.0f} s, loaded in {loaded - built:.0f} s, peak {peak():.1f} GiB"
         )
-        estimate = model.memory_estimate((width, height), levels=asked.steps) / 2**30
+        estimate = footprint.estimate(model, (width, height), levels=asked.steps) / 2**30
         print(f"working memory estimated at {estimate:.1f} GiB on top of the weights\n")
         run(Editor(model), asked.steps, (width, height), asked.edits)
 

@@ -32,7 +32,7 @@ MAY = {
     "source": {"attention", "bank", "features", "geometry", "lora", "model", "schedule"},
     "motion": {"energy"},
     "lora": {"model"},
-    "memorise": {"geometry", "lora", "model", "source"},
+    "memorise": {"footprint", "geometry", "lora", "model", "source"},
     "points": {"energy", "geometry"},
     "regions": {"edits", "forms", "geometry"},
     "windows": {"edits", "forms", "geometry", "regions"},
@@ -75,10 +75,12 @@ MAY = {
         "words",
     },
     "jobs": {"checks", "edits", "ground", "lora", "methods", "model", "references", "source"},
+    "footprint": {"geometry", "machine", "model"},  # model: types only
     "shortage": {"machine", "model"},
     "editor": {
         "checks",
         "edits",
+        "footprint",
         "geometry",
         "jobs",
         "lora",

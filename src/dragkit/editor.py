@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dragkit import checks
+from dragkit import checks, footprint
 from dragkit import edits as asked
 from dragkit.edits import Edit, Face
 from dragkit.geometry import Size, fit, resize
@@ -158,7 +158,7 @@ class Editor:
     def _ready(self, canvas: Size, steps: int | None, prompt: str, negative_prompt: str) -> tuple[Schedule, Tensor]:
         """Schedule and text of a source, once it is known to fit into memory."""
         schedule = self.model.schedule(STEPS if steps is None else steps)
-        self.model.check_memory(canvas, levels=schedule.levels)
+        footprint.check(self.model, canvas, levels=schedule.levels)
         return schedule, self.model.embed([negative_prompt, prompt])
 
     @spared

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dragkit import footprint
 from dragkit.geometry import Size, resize
 from dragkit.lora import DOWN, UP, Lora, adapters, attached, projections, read, write
 from dragkit.model import StableDiffusion
@@ -63,7 +64,7 @@ def memorise(
     kept = None if cache is None else cache / f"{key(model, latents, text, how)}.safetensors"
     if kept is not None and kept.exists():
         return read(kept, model)
-    model.check_memory(canvas, batch=how.batch)
+    footprint.check(model, canvas, batch=how.batch)
     for done in train(model, latents, text, how):
         if progress:
             progress(done.step, done.steps)

@@ -20,13 +20,6 @@ from dragkit.bank import KEEP, Keep
 from dragkit.loading import Prediction
 from dragkit.schedule import BETAS, TRAIN_STEPS, Schedule, eps_from_v
 
-# Working memory of the U-Net, in units of (latent cells x channels of the first level): what autograd keeps, per layer
-# of a block, was counted on the exact SD 1.5 configuration (295 units with 2 layers) and on a small one (183 with 1);
-# what a plain pass holds at once is skip connections plus one feed-forward (8x wide).
-KEPT = 100
-HELD = 40
-VAE_HELD = 10  # the autoencoder at full resolution, in units of (pixels x channels of its first level)
-
 PROMPTS = 64  # whose texts are kept, 0.2 MB each with Stable Diffusion 1.5
 
 LCM_GUIDANCE = 7.5  # w of latent consistency models (arXiv 2310.04378): a guidance of 8.5, their pipeline's default
@@ -287,42 +280,6 @@ class StableDiffusion:
         """
         raw = self.predict(z, t, text)
         return raw if self.prediction == "eps" else eps_from_v(raw, z, alpha)
-
-    def memory_estimate(self, size: tuple[int, int], batch: int = 1, grad: bool = True, levels: int = 0) -> int:
-        """Rough peak of working memory in bytes, on top of the weights.
-
-        Args:
-            size: (width, height) of the canvas in pixels.
-            batch: pictures worked on at once; guidance by an unconditional half is counted in.
-            grad: whether a gradient is taken through the U-Net.
-            levels: how many levels of decoder keys, values and features are kept.
-        """
-        config = self.unet.config
-        pixels = batch * size[0] * size[1]
-        cells = pixels / self.factor**2
-        layers = config.layers_per_block if isinstance(config.layers_per_block, int) else max(config.layers_per_block)
-        unet = max(KEPT * (layers + 1) if grad else 0, 2 * HELD) * cells * config.block_out_channels[0]
-        vae = VAE_HELD * pixels * self.vae.config.block_out_channels[0]
-        attending = [
-            (channels, cells / 4**depth)
-            for depth, channels in enumerate(config.block_out_channels)
-            if "CrossAttn" in config.down_block_types[depth]
-        ]
-        record = sum(2 * (layers + 1) * channels * tokens for channels, tokens in attending)  # keys and values
-        record += sum(
-            2 * channels * tokens for channels, tokens in attending
-        )  # features of two up blocks, less than this
-        kept = self.keep.takes(levels, int(record * self.dtype.itemsize), self.device)
-        return int(max(unet, vae) * self.dtype.itemsize + kept)
-
-    def check_memory(self, size: tuple[int, int], batch: int = 1, grad: bool = True, levels: int = 0) -> None:
-        """Compare `memory_estimate` with what is free.
-
-        Raises:
-            Shortage: before any work, where it will not do.
-        """
-        what = f"editing {size[0]}x{size[1]} px with {self.name}"
-        machine.require(self.memory_estimate(size, batch, grad, levels), self.device, what)
 
     @property
     def _shift(self) -> float:

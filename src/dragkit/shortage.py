@@ -14,7 +14,8 @@ from dragkit import machine
 from dragkit.model import StableDiffusion
 
 SMALLEST = "small"
-WORDS = ("out of memory", "allocate memory")  # torch's, on an accelerator and on a CPU
+# Torch's, on an accelerator and on a CPU; and oneDNN's, when a limit of memory left its convolutions none.
+WORDS = ("out of memory", "allocate memory", "could not create a primitive")
 
 _log = logging.getLogger(__name__)
 
