@@ -60,6 +60,16 @@ def test_a_speed_becomes_numbers(speed):
     assert explicit(request) == request
 
 
+def test_points_after_words_do_not_begin_as_pixels_move_them():
+    """What a reprompt shows is not known before."""
+    points, both = (
+        chosen(explicit(Request(edits=edits, method="attention-drag", speed="fast")))
+        for edits in ((DRAG,), (Reprompt(prompt="a cup"), DRAG))
+    )
+    assert (points.start, both.start) == ("warp", "source")
+    assert points.rounds < both.rounds
+
+
 def test_what_is_asked_for_wins():
     asked = {"steps": 7, "settings": {"lora": {"steps": 3}, "rounds": 2}}
     request = explicit(Request(edits=(DRAG,), method="dragdiffusion", speed="fast", **asked))

@@ -1,15 +1,15 @@
 """What `fast`, `balanced` and `best` are of each method: steps and settings, found on the toy world.
 
-balanced: the fewest steps that lose nothing measurable.  fast: about a third of that, for a small loss.  best: the
-method's own defaults.  docs/studies.md, `speeds`, has what was tried and what it gave.
+balanced: the fewest steps that lose nothing measurable.  fast: about a third of that, for a small loss; points begin
+as pixels alone move them.  best: the method's own defaults.  docs/studies.md, `speeds`: what was tried, what it gave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
-from dragkit.edits import Request, Speed
+from dragkit.edits import Edit, Reprompt, Request, Speed
 from dragkit.methods import METHODS, default, for_model
 from dragkit.methods.chosen import with_settings
 from dragkit.methods.method import Method
@@ -38,13 +38,16 @@ PRESETS: Mapping[tuple[str, Speed], Preset] = {
     ("prompt-to-prompt", "fast"): Preset(10),
 }
 TUNED: Mapping[tuple[str, str, Speed], Preset] = {  # (method, model, speed) -> where a model's own differ
-    ("dragdiffusion", "toy", "balanced"): Preset(50, {"lora": None}),  # whose gain cannot be told: docs/studies.md
-    ("dragdiffusion", "toy", "fast"): Preset(20, {"lora": None}),
+    ("dragondiffusion", "toy", "balanced"): Preset(10),
+    ("dragdiffusion", "toy", "balanced"): Preset(30, {"lora": None}),  # whose gain cannot be told: docs/studies.md
+    ("dragdiffusion", "toy", "fast"): Preset(10, {"lora": None, "start": "warp", "rounds": 4}),
+    ("attention-drag", "toy", "fast"): Preset(10, {"start": "warp", "rounds": 6}),
 }
 
 
-def preset(method: str, model: str, speed: Speed) -> Preset:
-    """The steps and settings of a method on a model.
+def preset(method: str, model: str, speed: Speed, edits: Sequence[Edit] = ()) -> Preset:
+    """The steps and settings of a method on a model. After words nothing can begin as pixels move it, so points are
+    dragged as on any model.
 
     Raises:
         ValueError: one sentence, where there is no such method or speed, or none was looked for.
@@ -53,7 +56,8 @@ def preset(method: str, model: str, speed: Speed) -> Preset:
         raise ValueError(f"speed is {speed!r}; give one of {', '.join(get_args(Speed))}")
     if speed == "best":
         return Preset(for_model(method, model).steps)
-    found = TUNED.get((method, model, speed), PRESETS.get((method, speed)))
+    worded = bool(edits) and isinstance(edits[0], Reprompt)
+    found = (None if worded else TUNED.get((method, model, speed))) or PRESETS.get((method, speed))
     if found is None:
         for_model(method, model)  # which refuses what is no method
         able = ", ".join(name for name in METHODS if (name, speed) in PRESETS)
@@ -75,16 +79,16 @@ def explicit(request: Request) -> Request:
     if request.speed is None:
         return request
     name = request.method or default(request.edits)
-    steps, settings = preset(name, request.model, request.speed)
+    steps, settings = preset(name, request.model, request.speed, request.edits)
     numbers = {"steps": request.steps or steps, "settings": {**settings, **request.settings}}
     return request.model_copy(update={"method": name, "speed": None, **numbers})
 
 
-def at_speed(method: str, model: str, speed: Speed) -> tuple[Method, int]:
-    """A method and its steps, as an Editor takes them. model: its name, "toy" of the shipped one.
+def at_speed(method: str, model: str, speed: Speed, edits: Sequence[Edit] = ()) -> tuple[Method, int]:
+    """A method and its steps, as an Editor takes them. model: its name, "toy" of the shipped one. edits: what for.
 
     Raises:
         ValueError: as `preset`.
     """
-    steps, settings = preset(method, model, speed)
+    steps, settings = preset(method, model, speed, edits)
     return with_settings(method, model, settings), steps
