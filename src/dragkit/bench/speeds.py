@@ -27,7 +27,7 @@ from dragkit.methods.chosen import with_settings
 from dragkit.methods.speeds import preset
 from dragkit.source import Progress
 
-SPLIT, FIRST = "dev", 8  # the presets were chosen on development scenes 0 to 7 of each kind
+SPLIT, FIRST = "dev", 12  # the presets were chosen on development scenes 0 to 11 of each kind
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "objects": ("move", "resize", "rotate", "remove", "paste"),
     "points": ("drag", "face_drag"),

@@ -1,7 +1,7 @@
 """What `fast`, `balanced` and `best` are of each method: steps and settings, found on the toy world.
 
-balanced: the fewest steps that lose nothing measurable.  fast: about a third of that, for a small loss; points begin
-as pixels alone move them.  best: the method's own defaults.  docs/studies.md, `speeds`: what was tried, what it gave.
+balanced: the fewest steps that lose nothing measurable.  fast: about a third of that, for a small loss.  best: the
+method's own defaults.  docs/studies.md, `speeds`, has what was tried and what it gave.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ PRESETS: Mapping[tuple[str, Speed], Preset] = {
 }
 TUNED: Mapping[tuple[str, str, Speed], Preset] = {  # (method, model, speed) -> where a model's own differ
     ("dragondiffusion", "toy", "balanced"): Preset(10),
-    ("dragdiffusion", "toy", "balanced"): Preset(30, {"lora": None}),  # whose gain cannot be told: docs/studies.md
+    # Points begin as pixels alone move them. The gain of a LoRA cannot be told: docs/studies.md.
+    ("dragdiffusion", "toy", "balanced"): Preset(20, {"lora": None, "start": "warp", "rounds": 4}),
     ("dragdiffusion", "toy", "fast"): Preset(10, {"lora": None, "start": "warp", "rounds": 4}),
+    ("attention-drag", "toy", "balanced"): Preset(20, {"start": "warp", "rounds": 6}),
     ("attention-drag", "toy", "fast"): Preset(10, {"start": "warp", "rounds": 6}),
 }
 
