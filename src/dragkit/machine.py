@@ -19,8 +19,8 @@ class Shortage(ValueError):
 
 
 def accelerates(device: torch.device) -> bool:
-    """Whether a device has arithmetic, and mostly memory, of its own."""
-    return device.type != "cpu"
+    """Whether a device is another than torch's default one: with arithmetic, and mostly memory, of its own."""
+    return device.type != torch.get_default_device().type
 
 
 def free(device: torch.device) -> int | None:
