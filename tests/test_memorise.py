@@ -87,6 +87,19 @@ def test_the_same_seed_gives_the_same_weights(model):
     assert not any(w.requires_grad for w in a.values())
 
 
+def test_where_memory_is_short_noises_come_one_after_the_other_to_the_same_end(model, monkeypatch):
+    text, how, seen = model.embed(["a mug"]), Training(steps=3, batch=4, rank=4), []
+    predict = type(model).predict
+    monkeypatch.setattr(type(model), "predict", lambda self, z, *rest: seen.append(len(z)) or predict(self, z, *rest))
+    found = []
+    for memory in ("fast", "small"):
+        with model.keeping(memory):
+            found.append(list(train(model, latents(), text, how)))
+    assert seen == [4] * 3 + [1] * 12
+    for fast, small in zip(*found, strict=True):
+        assert small.loss == pytest.approx(fast.loss, rel=1e-4)
+
+
 def test_the_picture_is_seen_whole_at_the_size_of_the_edit(model, picture, calls):
     memorise(model, picture, SIZE, model.embed(["a"]), QUICK)
     assert calls == [(2, 4, 12, 16)] * 2

@@ -100,20 +100,26 @@ def train(model: StableDiffusion, latents: Tensor, text: Tensor, how: Training) 
     optimiser = torch.optim.AdamW(lora.weights.values(), lr=how.rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
     clean, words = latents.expand(how.batch, -1, -1, -1), text.expand(how.batch, -1, -1)
     on = attached(model.unet, lora)
+    at_once = 1 if model.keep.checkpoint else how.batch  # one after the other where memory is short
     for step in range(1, how.steps + 1):
         t = torch.randint(len(full.t), (how.batch,), generator=generator)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         a = full.alpha[t].to(clean)[:, None, None, None]
         z = a.sqrt() * clean + (1 - a).sqrt() * noise
         goal = noise if model.prediction == "eps" else a.sqrt() * noise - (1 - a).sqrt() * clean
-        with torch.enable_grad(), on:
-            error = (model.predict(z, t.to(model.device), words) - goal).square().sum()
-            gradients = torch.autograd.grad(error, tuple(lora.weights.values()))  # of the mean, half precision loses it
-        for weights, gradient in zip(lora.weights.values(), gradients, strict=True):
-            weights.grad = gradient / goal.numel()
+        total = 0.0
+        parts = (x.split(at_once) for x in (z, t.to(model.device), words, goal))
+        for noisy, level, said, wanted in zip(*parts, strict=True):
+            with torch.enable_grad(), on:
+                error = (model.predict(noisy, level, said) - wanted).square().sum()
+                gradients = torch.autograd.grad(error, tuple(lora.weights.values()))  # the mean's would be lost to half
+            for weights, gradient in zip(lora.weights.values(), gradients, strict=True):
+                part_of_all = gradient / goal.numel()
+                weights.grad = part_of_all if weights.grad is None else weights.grad + part_of_all
+            total += error.item()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        yield Progress(step, how.steps, error.item() / goal.numel(), _frozen(lora) if step == how.steps else lora)
+        yield Progress(step, how.steps, total / goal.numel(), _frozen(lora) if step == how.steps else lora)
 
 
 def _frozen(lora: Lora) -> Lora:
