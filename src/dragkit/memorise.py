@@ -100,7 +100,7 @@ def train(model: StableDiffusion, latents: Tensor, text: Tensor, how: Training) 
     optimiser = torch.optim.AdamW(lora.weights.values(), lr=how.rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
     clean, words = latents.expand(how.batch, -1, -1, -1), text.expand(how.batch, -1, -1)
     on = attached(model.unet, lora)
-    at_once = 1 if model.keep.checkpoint else how.batch  # one after the other where memory is short
+    turns = how.batch if model.keep.checkpoint else 1  # one noise after the other where memory is short
     for step in range(1, how.steps + 1):
         t = torch.randint(len(full.t), (how.batch,), generator=generator)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
@@ -108,7 +108,7 @@ def train(model: StableDiffusion, latents: Tensor, text: Tensor, how: Training) 
         z = a.sqrt() * clean + (1 - a).sqrt() * noise
         goal = noise if model.prediction == "eps" else a.sqrt() * noise - (1 - a).sqrt() * clean
         total = 0.0
-        parts = (x.split(at_once) for x in (z, t.to(model.device), words, goal))
+        parts = (x.chunk(turns) for x in (z, t.to(model.device), words, goal))
         for noisy, level, said, wanted in zip(*parts, strict=True):
             with torch.enable_grad(), on:
                 error = (model.predict(noisy, level, said) - wanted).square().sum()
