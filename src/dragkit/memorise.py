@@ -64,7 +64,7 @@ def memorise(
     kept = None if cache is None else cache / f"{key(model, latents, text, how)}.safetensors"
     if kept is not None and kept.exists():
         return read(kept, model)
-    footprint.check(model, canvas, batch=how.batch)
+    footprint.check(model, canvas, batch=_at_once(model, how))
     for done in train(model, latents, text, how):
         if progress:
             progress(done.step, done.steps)
@@ -100,7 +100,6 @@ def train(model: StableDiffusion, latents: Tensor, text: Tensor, how: Training) 
     optimiser = torch.optim.AdamW(lora.weights.values(), lr=how.rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
     clean, words = latents.expand(how.batch, -1, -1, -1), text.expand(how.batch, -1, -1)
     on = attached(model.unet, lora)
-    turns = how.batch if model.keep.checkpoint else 1  # one noise after the other where memory is short
     for step in range(1, how.steps + 1):
         t = torch.randint(len(full.t), (how.batch,), generator=generator)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
@@ -108,7 +107,7 @@ def train(model: StableDiffusion, latents: Tensor, text: Tensor, how: Training) 
         z = a.sqrt() * clean + (1 - a).sqrt() * noise
         goal = noise if model.prediction == "eps" else a.sqrt() * noise - (1 - a).sqrt() * clean
         total = 0.0
-        parts = (x.chunk(turns) for x in (z, t.to(model.device), words, goal))
+        parts = (x.chunk(how.batch // _at_once(model, how)) for x in (z, t.to(model.device), words, goal))
         for noisy, level, said, wanted in zip(*parts, strict=True):
             with torch.enable_grad(), on:
                 error = (model.predict(noisy, level, said) - wanted).square().sum()
@@ -120,6 +119,11 @@ def train(model: StableDiffusion, latents: Tensor, text: Tensor, how: Training) 
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         yield Progress(step, how.steps, total / goal.numel(), _frozen(lora) if step == how.steps else lora)
+
+
+def _at_once(model: StableDiffusion, how: Training) -> int:
+    """Noises of a batch that go through the model together: one after the other where memory is short."""
+    return 1 if model.keep.checkpoint else how.batch
 
 
 def _frozen(lora: Lora) -> Lora:

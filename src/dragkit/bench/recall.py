@@ -38,27 +38,30 @@ class Recall:
         schedule = source.schedule
         t, alpha = schedule.t.tolist(), schedule.alpha.tolist()
         z = torch.randn(source.latents[:1].shape, generator=generator).to(source.latents)
+        table = self._table(z)
         for n in range(schedule.levels, 0, -1):
             with torch.no_grad():
                 eps = model.eps(z, t[n], alpha[n], source.text[1:])
             bent = eps
             if self.blocks and self.guided[0] <= schedule.share(n) < self.guided[1]:
-                bent = eps + self._gradient(model, source, z, n)
+                bent = eps + self._gradient(model, source, table, z, n)
             z = ddim(z, eps, alpha[n], alpha[n - 1], clean_eps=bent)
         return z
 
-    def _gradient(self, model: StableDiffusion, source: Source, z: Tensor, n: int) -> Tensor:
-        """Gradient of the energy with respect to latents z at level n, [1, 4, h, w]."""
+    def _table(self, z: Tensor) -> Table:
+        """One row: every cell of the grid over latents z [1, 4, h, w] as it was."""
         shape = CELLS * z.shape[-2], CELLS * z.shape[-1]
-        cells = coordinates(np.ones(shape, bool))
-        points = torch.as_tensor(cells, dtype=torch.float32, device=z.device)
-        everything = Match(torch.arange(len(cells), device=z.device), points, self.weight)
+        points = torch.as_tensor(coordinates(np.ones(shape, bool)), dtype=torch.float32)
+        return Table([Match(torch.arange(len(points)), points, self.weight)], shape)
+
+    def _gradient(self, model: StableDiffusion, source: Source, table: Table, z: Tensor, n: int) -> Tensor:
+        """Gradient of the energy with respect to latents z at level n, [1, 4, h, w]."""
         with torch.no_grad():
             then = self._features(model, source, source.latents[n : n + 1], n)
         with torch.enable_grad():
             live = z.detach().requires_grad_(True)
             now = self._features(model, source, live, n)
-            return torch.autograd.grad(Table([everything], shape).energy(now, [then]), live)[0]
+            return torch.autograd.grad(table.energy(now, [then]), live)[0]
 
     def _features(self, model: StableDiffusion, source: Source, z: Tensor, n: int) -> list[Tensor]:
         """A map [c, h, w] of each block."""
